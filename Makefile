@@ -1,0 +1,71 @@
+# Every target makes the environment that it needs. PYTHON names the interpreter (3.11 or later).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+ARGS ?=
+VENV := .venv
+DEMO := .venv-demo
+BIN := $(VENV)/bin
+PIP := -m pip --disable-pip-version-check --quiet
+LOCK := -c constraints.txt | python
+
+.PHONY: help demo up test test-unit test-db test-db15 test-integration check format ci sabotage clean python
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@while IFS= read -r line; do case "$$line" in [a-z]*:*'##'*) \
+	  name="$${line%%:*}"; printf '  make %-18s %s\n' "$$name" "$${line##*\#\# }";; esac; done < Makefile
+
+demo: $(DEMO)/.ready ## Three people and a bot in one room, on a local stack made for it (no Docker)
+	@$(DEMO)/bin/spaces demo $(ARGS)
+
+up: $(DEMO)/.ready ## Start the local stack and keep it running (Ctrl-C stops it)
+	@$(DEMO)/bin/spaces up $(ARGS)
+
+test: $(VENV)/.ready ## The test suite on the local stack
+	$(BIN)/pytest $(ARGS)
+
+test-unit: $(VENV)/.ready ## The tests without network and processes
+	$(BIN)/pytest -m "unit or contract" $(ARGS)
+
+test-db: $(VENV)/.ready ## The tests of the SQL, on the Postgres of the wheel
+	$(BIN)/pytest tests/db $(ARGS)
+
+test-db15: $(VENV)/.ready ## The same on another Postgres: POSTGRES_BIN=/usr/lib/postgresql/15/bin
+	$(BIN)/pytest tests/db --postgres-bin "$${POSTGRES_BIN:-/usr/lib/postgresql/15/bin}" $(ARGS)
+
+test-integration: $(VENV)/.ready ## The SDK against a running stack
+	$(BIN)/pytest -m integration $(ARGS)
+
+check: $(VENV)/.ready ## Lint, format, strict types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/pytest -q tests/unit/test_layers.py
+
+format: $(VENV)/.ready ## Apply the formatter and the safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+sabotage: $(VENV)/.ready ## Break each guarantee on purpose and see its test turn red
+	$(BIN)/python -m tests.sabotage $(ARGS)
+
+ci: check test test-db15 sabotage demo ## All of it
+
+clean: ## Remove the environments and the data of the local stack in this folder
+	rm -rf $(VENV) $(DEMO) .spaces
+
+python:
+	@$(if $(PYTHON),:,echo "Python 3.11 or later was not found; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1)
+
+$(DEMO)/.ready: pyproject.toml constraints.txt | python
+	@echo "Making the demo's environment in $(DEMO) (about 230 MB from PyPI, once) ..."
+	@$(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/python -m pip --disable-pip-version-check install $(LOCK) -e '.[local]'
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml constraints.txt | python
+	@echo "Making the development environment in $(VENV) (about 330 MB from PyPI, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python $(PIP) install $(LOCK) 'pip>=25.1'
+	@$(VENV)/bin/python $(PIP) install $(LOCK) -e '.[local]' --group dev
+	@touch $@
