@@ -6,7 +6,7 @@ VENV := .venv
 DEMO := .venv-demo
 BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
-LOCK := -c constraints.txt | python
+LOCK := -c constraints.txt
 
 .PHONY: help demo up test test-unit test-db test-db15 test-integration check format ci sabotage clean python
 .DEFAULT_GOAL := help
