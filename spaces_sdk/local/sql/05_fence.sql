@@ -40,7 +40,7 @@ begin
        and v_command.object_identity ~ ' on realtime\.messages$' then
       continue;
     end if;
-    if v_command.object_identity ~ '(^| on )realtime\.messages($|\.)' then
+    if v_command.object_identity ~ '(^| on )realtime\.messages($|\.| )' then
       raise exception 'must be owner of table messages' using errcode = 'insufficient_privilege',
         detail = format('%s on %s', tg_tag, v_command.object_identity),
         hint = 'A hosted project admits only create policy, alter policy and drop policy on realtime.messages.';
