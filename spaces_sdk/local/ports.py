@@ -1,0 +1,59 @@
+"""Loopback ports: a free one, ours from the start, or who has it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from spaces_sdk.local.errors import StackError
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def listen_on(port: int) -> socket.socket:
+    """A listening loopback socket; port 0 takes any free one.
+
+    Raises:
+        StackError: The port is taken (`port_taken`; the text names the process where it can be seen) or not allowed.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise StackError(
+                f"cannot listen on {HOST}:{port}: the port is taken{_holder_of(port)}",
+                code="port_taken",
+                hint="end that process, or choose another with --port",
+            ) from None
+        raise StackError(
+            f"cannot listen on {HOST}:{port}: {error}", code="port_not_allowed", hint="choose a port from 1024 to 65535"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _holder_of(port: int) -> str:
+    """` by NAME (pid N)`, or nothing where the system does not tell."""
+    try:
+        import psutil
+    except ImportError:
+        return ""
+    try:
+        for connection in psutil.net_connections(kind="tcp"):
+            address = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except (psutil.Error, OSError):
+        return ""
+    return ""
