@@ -243,6 +243,7 @@ class LeaseStatus(Model):
     head: int | None = None
     epoch: int | None = None
     topic: str | None = None
+    state: RoomState | None = None
 
     @property
     def is_live(self) -> bool:
