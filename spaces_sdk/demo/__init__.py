@@ -1,0 +1,1 @@
+"""A real conversation on a fresh local stack, walked step by step: `spaces demo`."""

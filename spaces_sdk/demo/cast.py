@@ -1,0 +1,126 @@
+"""The people of the demo: accounts of their own, clients of their own, and what each saw."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import httpx
+
+from spaces_sdk.client import Spaces
+from spaces_sdk.demo.checks import check, fail
+from spaces_sdk.demo.ledger import Ledger
+from spaces_sdk.demo.witness import Witness
+from spaces_sdk.session import RoomSession
+
+
+@dataclass(slots=True)
+class Person:
+    """One account with a client, and its session while it is in the room.
+
+    Attributes:
+        absence: Why there is no session; told by the steps that need one.
+    """
+
+    name: str
+    email: str
+    password: str = field(repr=False)
+    ledger: Ledger = field(repr=False)
+    spaces: Spaces = field(repr=False)
+    account_id: UUID | None = None
+    absence: str = "has not joined yet"
+    _session: RoomSession | None = field(default=None, repr=False)
+    _witness: Witness | None = field(default=None, repr=False)
+    _visit: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
+
+    @property
+    def user_id(self) -> UUID:
+        """The account's id.
+
+        Raises:
+            CheckFailedError: Could not sign in.
+        """
+        if self.account_id is None:
+            fail(expected=f"{self.name} to be signed in", seen=f"{self.name} is not")
+        return self.account_id
+
+    @property
+    def session(self) -> RoomSession:
+        """The session of the current visit.
+
+        Raises:
+            CheckFailedError: Not in the room, because an earlier step failed or asked for it.
+        """
+        if self._session is None:
+            fail(expected=f"{self.name} to be in the room", seen=f"{self.name} {self.absence}")
+        return self._session
+
+    @property
+    def witness(self) -> Witness:
+        """What this person saw in the current or the last visit."""
+        if self._witness is None:
+            fail(expected=f"{self.name} to be in the room", seen=f"{self.name} {self.absence}")
+        return self._witness
+
+    def mark(self) -> None:
+        """Begin a step."""
+        if self._witness is not None:
+            self._witness.mark()
+
+    async def enter(self, room: str | UUID) -> RoomSession:
+        """Join by code or id, and watch from then on. Raises what the join raises."""
+        check(self._session is None, expected=f"{self.name} not to be in the room yet", seen="a session")
+        await self._visit.aclose()
+        visit = AsyncExitStack()
+        self.absence = "could not join"
+        try:
+            session = await visit.enter_async_context(self.spaces.join(room, display_name=self.name))
+            self._witness = Witness(self.name, session, self.ledger)
+            visit.push_async_callback(self._witness.aclose)
+        except BaseException:
+            await visit.aclose()
+            raise
+        self._visit, self._session = visit, session
+        return session
+
+    async def go(self) -> None:
+        """Leave the room as a program does: by ending the `async with`. Idempotent."""
+        self._session = None
+        self.absence = "has left"
+        await self._visit.aclose()
+
+    def is_out(self, why: str) -> None:
+        """Take down that the room has ended this session."""
+        self._session = None
+        self.absence = why
+
+
+def new_password() -> str:
+    """A password that nobody needs to know."""
+    return secrets.token_urlsafe(18)
+
+
+async def create_bot_account(url: str, secret_key: str, *, email: str, password: str) -> None:
+    """Make an account that the database takes for a bot; only the secret key may.
+
+    Raises:
+        CheckFailedError: The auth service refused.
+    """
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        answer = await http.post(
+            f"{url}/auth/v1/admin/users",
+            headers={"apikey": secret_key, "Authorization": f"Bearer {secret_key}"},
+            json={
+                "email": email,
+                "password": password,
+                "email_confirm": True,
+                "app_metadata": {"spaces_kind": "bot"},
+            },
+        )
+    check(
+        answer.is_success,
+        expected="the account of the bot to be made",
+        seen=f"{answer.status_code} {answer.text[:200]}",
+    )

@@ -1,0 +1,94 @@
+"""One bare Realtime socket that goes on listening, whatever the room has decided."""
+
+from __future__ import annotations
+
+import asyncio
+
+from spaces_sdk.clock import Clock
+from spaces_sdk.demo.checks import fail
+from spaces_sdk.errors import SpacesError
+from spaces_sdk.realtime import BroadcastReceived, Channel, RealtimeClient
+
+
+class Ear:
+    """A channel of the socket, and all the broadcasts that came through it.
+
+    Attributes:
+        heard: Every broadcast, oldest first.
+        closed_by: Why the channel ended; None while it is open.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.heard: list[BroadcastReceived] = []
+        self.closed_by: SpacesError | None = None
+        self._channel = channel
+        self._news = asyncio.Event()
+        self._task = asyncio.create_task(self._listen(), name=f"ear on {channel.topic}")
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                event = await self._channel.receive()
+                if isinstance(event, BroadcastReceived):
+                    self.heard.append(event)
+                    self._tell()
+        except SpacesError as error:
+            self.closed_by = error
+            self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def hears(self, text: str, *, what: str, within_s: float) -> BroadcastReceived:
+        """Wait for a broadcast whose event name or payload contains the text.
+
+        Raises:
+            CheckFailedError: It did not come, or the channel ended.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while not (found := [b for b in self.heard if text in b.event or text in str(b.payload)]):
+                    if self.closed_by is not None:
+                        fail(expected=f"the open socket to hear {what}", seen=f"the channel ended: {self.closed_by}")
+                    await self._news.wait()
+        except TimeoutError:
+            fail(expected=f"the open socket to hear {what} within {within_s:g} s", seen=self.summary())
+        return found[0]
+
+    def summary(self) -> str:
+        """The names of what was heard."""
+        return ", ".join(b.event for b in self.heard) or "nothing"
+
+    async def aclose(self) -> None:
+        """Stop listening. Idempotent."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+class OpenSocket:
+    """A client without a session: nothing in it follows a room or obeys it."""
+
+    def __init__(self, url: str, *, key: str, access_token: str, clock: Clock) -> None:
+        async def token() -> str:
+            return access_token
+
+        websocket_url = f"{url.replace('http', 'ws', 1)}/realtime/v1/websocket"
+        self._client = RealtimeClient(websocket_url, api_key=key, token=token, clock=clock)
+        self._ears: list[Ear] = []
+
+    async def __aenter__(self) -> OpenSocket:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for ear in self._ears:
+            await ear.aclose()
+        await self._client.aclose()
+
+    async def listen(self, topic: str) -> Ear:
+        """Join a topic on this socket. Raises what the join raises."""
+        channel = self._client.channel(topic)
+        await channel.join()
+        ear = Ear(channel)
+        self._ears.append(ear)
+        return ear

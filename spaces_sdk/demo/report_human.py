@@ -1,0 +1,91 @@
+"""The demo as a person reads it: one line a step, what was seen below it, and a verdict at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from spaces_sdk.demo.stage import Stage
+from spaces_sdk.demo.step import Failure, Step, StepResult
+
+WIDTH = 78
+INDENT = "       "
+
+
+class HumanReport:
+    """Writes to a console; colours and the running step's line only where a person watches."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        is_plain = not console.is_terminal or "utf" not in console.encoding
+        self._ok, self._failed = ("ok  ", "FAIL") if is_plain else ("✓", "✗")
+
+    def open(self) -> None:
+        """Before the stack starts."""
+        self._line("Starting a fresh local stack: Postgres, REST, Auth, Realtime …", style="dim")
+
+    def begin(self, stage: Stage) -> None:
+        """The stack is up."""
+        settings = stage.settings
+        self._line(f"Ready at {stage.stack.url} after {stage.started_in_s:.1f} s, in a temporary folder.", style="dim")
+        self._line(
+            f"Short leases for the demo: {settings.lease_s:g} s with a heartbeat every {settings.heartbeat_s:g} s"
+            f" (a real room: 75 s and 30 s).",
+            style="dim",
+        )
+        if settings.without_part:
+            self._line(f"Self-test: the part {settings.without_part} is stopped, live steps must fail.", style="yellow")
+        self._line("")
+
+    def begin_step(self, number: int, step: Step) -> None:
+        """Say what is going on, where a person watches; nothing in a log."""
+        if self._console.is_terminal:
+            self._status = self._console.status(Text(f"{number:>2}  {step.title}", style="dim"))
+            self._status.start()
+
+    def end_step(self, result: StepResult) -> None:
+        """The step's line, and what was seen."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+        mark = Text(self._ok, style="green") if result.is_ok else Text(self._failed, style="bold red")
+        title = Text(result.title, style="bold")
+        took = Text(_duration(result.took_ms), style="cyan")
+        gap = max(2, WIDTH - 6 - len(mark) - title.cell_len - took.cell_len)
+        self._console.print(Text.assemble(f"{result.number:>3} ", mark, " ", title, " " * gap, took), soft_wrap=True)
+        for note in result.notes:
+            self._line(INDENT + note, style="dim")
+        if result.failure is not None:
+            self._explain(result.failure)
+
+    def end(self, results: Sequence[StepResult], total_s: float) -> None:
+        """The verdict."""
+        ok = sum(result.is_ok for result in results)
+        self._line("")
+        style = "bold green" if ok == len(results) else "bold red"
+        self._line(f"{total_s:.1f} s, the start of the stack included", style="dim")
+        self._line(f"demo: {ok} of {len(results)} steps ok", style=style)
+
+    def save_svg(self, path: Path) -> None:
+        """Write all that was printed as a picture; the console must record."""
+        self._console.save_svg(str(path), title="spaces demo")
+
+    def _explain(self, failure: Failure) -> None:
+        self._line(f"{INDENT}expected: {failure.expected}", style="red")
+        self._line(f"{INDENT}seen:     {failure.seen}", style="red")
+        if failure.log_tail:
+            self._line(f"{INDENT}the log of {failure.part} ends with:", style="dim")
+            for line in failure.log_tail:
+                self._line(f"{INDENT}  | {line}", style="dim")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _duration(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -1,0 +1,170 @@
+"""The first half of the demo: people and a bot meet in a room and talk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from spaces_sdk.demo.bot import Sage
+from spaces_sdk.demo.cast import Person, create_bot_account
+from spaces_sdk.demo.checks import check, refused
+from spaces_sdk.demo.stage import Stage, after
+from spaces_sdk.events import (
+    MessageReceived,
+    ParticipantJoined,
+    RoomJoined,
+    StateUpdated,
+    VoiceStarted,
+    VoiceStopped,
+)
+from spaces_sdk.models import Kind, MessageType, Role
+
+PLACES = 3
+
+
+async def sign_in(stage: Stage) -> None:
+    """Three sign up as anybody does; the bot's account is made with the secret key."""
+    sage = stage.sage
+    await create_bot_account(stage.stack.url, stage.stack.secret_key, email=sage.email, password=sage.password)
+    people = (stage.ada, stage.bob, stage.dora)
+    await asyncio.gather(*(p.spaces.auth.sign_up(email=p.email, password=p.password) for p in people))
+    for person in stage.people:
+        user = await person.spaces.auth.sign_in_with_password(email=person.email, password=person.password)
+        person.account_id = user.id
+        stage.ledger.ids[f"{person.name.lower()}_user_id"] = str(user.id)
+    stage.ledger.note("Ada, Bob and Dora by e-mail and password; Sage's account was made with the secret key")
+
+
+async def create_room(stage: Stage) -> None:
+    """Ada makes a room; its code is what she tells the others."""
+    room = await stage.ada.spaces.rooms.create_room("Friday jam", max_participants=PLACES)
+    stage.known_room = room
+    stage.ledger.ids |= {"room_id": str(room.id), "room_code": room.room_code}
+    check(len(room.room_code) == 6, expected="a code of 6 characters", seen=room.room_code)
+    check(room.host_user_id == stage.ada.user_id, expected="Ada to be the host", seen=room.host_user_id)
+    stage.ledger.note(f'"{room.name}", code {room.room_code}, {room.max_participants} places')
+
+
+async def join_by_code(stage: Stage) -> None:
+    """The host enters by id; Bob types the code, in lower case."""
+    ada, bob, code = stage.ada, stage.bob, stage.room.room_code
+    await ada.enter(stage.room.id)
+    await ada.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    preview = await bob.spaces.rooms.get_room_by_code(code.lower())
+    names = [p.display_name for p in preview.participants]
+    check(names == ["Ada"], expected="the code to show that Ada is there", seen=names)
+    began_ms = stage.ledger.now_ms()
+    await bob.enter(code.lower())
+    await bob.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    seen = await stage.all_see([ada], ParticipantJoined, _is(bob), what="Bob join")
+    stage.ledger.note(f"Bob typed {code.lower()}; {after(seen, began_ms)} saw him come in")
+
+
+async def see_each_other(stage: Stage) -> None:
+    """Both have both in their list, as the database does."""
+    for person in (stage.ada, stage.bob):
+        listed = {p.display_name: p for p in person.session.participants if p.is_online}
+        check(set(listed) == {"Ada", "Bob"}, expected=f"{person.name} to have Ada and Bob online", seen=sorted(listed))
+        check(listed["Ada"].role is Role.HOST, expected="Ada to be shown as host", seen=listed["Ada"].role)
+        check(listed["Bob"].role is Role.MEMBER, expected="Bob to be shown as member", seen=listed["Bob"].role)
+        page = await person.spaces.rooms.get_participants(stage.room.id)
+        stored = {p.display_name for p in page.items if p.is_online}
+        check(stored == set(listed), expected="the database to say the same", seen=sorted(stored))
+        stage.ledger.note(f"{person.name}'s list: Ada (host), Bob")
+
+
+async def talk(stage: Stage) -> None:
+    """A message each way; each of the two hears both, in one order."""
+    both = (stage.ada, stage.bob)
+    first = await stage.say(stage.ada, "Hello Bob!", both)
+    second = await stage.say(stage.bob, "Hello Ada, nice room.", both)
+    stage.ledger.ids |= {"first_message_id": str(first.id), "second_message_id": str(second.id)}
+    for person in both:
+        heard = [e.message for e in person.witness.seen(MessageReceived)]
+        order = [m.seq for m in heard if m.message_type is MessageType.USER_TEXT]
+        check(order == [first.seq, second.seq], expected=f"{person.name} to hear both in their order", seen=order)
+
+
+async def join_late(stage: Stage) -> None:
+    """Sage comes later, and has what was said before."""
+    sage = stage.sage
+    began_ms = stage.ledger.now_ms()
+    await sage.enter(stage.room.room_code)
+    joined, _ = await sage.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    told = [m.content for m in joined.messages if m.message_type is MessageType.USER_TEXT]
+    check(told == ["Hello Bob!", "Hello Ada, nice room."], expected="Sage to have the history", seen=told)
+    seen = await stage.all_see((stage.ada, stage.bob), ParticipantJoined, _is(sage), what="Sage join")
+    kinds = {name: event.participant.kind for name, (event, _) in seen.items()}
+    check(set(kinds.values()) == {Kind.BOT}, expected="Sage to be shown as a bot", seen=kinds)
+    stage.ledger.note(f"Sage found {len(told)} messages; {after(seen, began_ms)} saw the bot come in")
+
+
+async def bot_answers(stage: Stage) -> None:
+    """Bob asks, Sage answers as `ai_response`; a human may not."""
+    bob, sage = stage.bob, stage.sage
+    all_three = (stage.ada, bob, sage)
+    bot = Sage(sage.session)
+    try:
+        question = await stage.say(bob, "Sage, who is here?", all_three)
+        began_ms = stage.ledger.now_ms()
+        heard = await stage.all_see(
+            all_three, MessageReceived, lambda e: e.message.reply_to == question.id, what="the bot's answer"
+        )
+    finally:
+        await bot.aclose()
+    for name, (event, _) in heard.items():
+        facts = (event.message.message_type, event.message.sender_kind, event.message.user_id)
+        expected = (MessageType.AI_RESPONSE, "bot", sage.user_id)
+        check(facts == expected, expected=f"{name} to hear an ai_response of the bot Sage", seen=facts)
+    answer = heard["Ada"][0].message
+    check(answer.content == "I count 3 of us: Ada, Bob, Sage.", expected="Sage to see the three", seen=answer.content)
+    stage.ledger.ids |= {"question_id": str(question.id), "answer_id": str(answer.id)}
+    stage.ledger.note(f"Sage (ai_response): {answer.content}")
+    stage.ledger.note(f"  heard by {after(heard, began_ms)}")
+    error = await refused(
+        bob.session.send("I am a bot, too", message_type=MessageType.AI_RESPONSE),
+        "not_allowed",
+        what="Bob's ai_response",
+    )
+    stage.ledger.note(f"Bob, who is human, may not: {error.message}")
+
+
+async def change_mode(stage: Stage) -> None:
+    """The host changes the mode and all see it; Bob may not, and nobody sees a change."""
+    all_three = (stage.ada, stage.bob, stage.sage)
+    began_ms = stage.ledger.now_ms()
+    await stage.ada.session.update_room_state(mode="philosopher")
+    seen = await stage.all_see(
+        all_three, StateUpdated, lambda e: e.state.mode == "philosopher", what="the mode philosopher"
+    )
+    stage.ledger.note(f"philosopher: seen by {after(seen, began_ms)}")
+    error = await refused(stage.bob.session.update_room_state(mode="wildcard"), "not_host", what="Bob's change of mode")
+    stage.ledger.note(f"Bob may not: {error.message}")
+    # A message after the refusal: whatever had been published before it would have come before it.
+    await stage.say(stage.bob, "It was worth a try.", all_three)
+    for person in all_three:
+        modes = [e.state.mode for e in person.witness.seen(StateUpdated)]
+        check(modes == ["philosopher"], expected=f"{person.name} to see one change of mode", seen=modes)
+        mode = person.session.room_state.mode
+        check(mode == "philosopher", expected=f"{person.name}'s room to be in mode philosopher", seen=mode)
+
+
+async def switch_voice(stage: Stage) -> None:
+    """Bob switches voice on and off; all see both, and who it was."""
+    bob = stage.bob
+    all_three = (stage.ada, bob, stage.sage)
+    began_ms = stage.ledger.now_ms()
+    await bob.session.start_voice()
+    seen = await stage.all_see(all_three, VoiceStarted, lambda e: e.user_id == bob.user_id, what="Bob's voice on")
+    stage.ledger.note(f"on: seen by {after(seen, began_ms)}")
+    began_ms = stage.ledger.now_ms()
+    await bob.session.stop_voice()
+    seen_off = await stage.all_see(all_three, VoiceStopped, lambda e: e.user_id == bob.user_id, what="Bob's voice off")
+    stage.ledger.note(f"off: seen by {after(seen_off, began_ms)}")
+
+
+def _is(person: Person) -> Callable[[ParticipantJoined], bool]:
+    def joined(event: ParticipantJoined) -> bool:
+        return event.participant.user_id == person.user_id
+
+    return joined
