@@ -1,0 +1,31 @@
+"""A time limit that is measured by the package's own clock, so that a test can turn it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from spaces_sdk.clock import Clock
+
+
+@asynccontextmanager
+async def deadline(clock: Clock, seconds: float) -> AsyncGenerator[None]:
+    """Cancel the body after that many seconds of `clock`, and raise TimeoutError in its place.
+
+    A cancellation from outside goes through unchanged. Nothing is left running when it exits.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as scope:
+
+        async def expire() -> None:
+            await clock.sleep(seconds)
+            scope.reschedule(loop.time())
+
+        timer = asyncio.create_task(expire(), name="deadline")
+        try:
+            yield
+        finally:
+            timer.cancel()
+            # `wait` does not raise what the timer ended with, and lets a cancellation of ours through.
+            await asyncio.wait({timer})

@@ -1,0 +1,326 @@
+"""Calls of the database's functions, over PostgREST: deadline, retries, typed errors."""
+
+from __future__ import annotations
+
+import random as random_module
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final, cast
+from uuid import UUID
+
+import httpx
+
+from spaces_sdk.clock import Clock, SystemClock
+from spaces_sdk.config import ProjectConfig
+from spaces_sdk.deadline import deadline
+from spaces_sdk.errors import (
+    ConfigError,
+    ConnectTimeoutError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    ProtocolError,
+    SchemaMismatchError,
+    SpacesError,
+)
+from spaces_sdk.http_errors import closed_client, not_supabase
+from spaces_sdk.rpc_errors import (
+    MIGRATE_HINT,
+    Effect,
+    Failure,
+    error_in_answer,
+    fields_of,
+    judge_answer,
+    judge_exception,
+    schema_missing,
+)
+from spaces_sdk.single_flight import SingleFlight
+from spaces_sdk.tokens import TokenSource
+
+SCHEMA_VERSION: Final = 1
+"""What `schema_version()` must answer for this package."""
+
+BACKOFF_BASE_S: Final = 0.2
+BACKOFF_CAP_S: Final = 2.0
+FIRST_CONTACT_TRIES: Final = 3
+"""Tries to reach a server that has never answered: rather a wrong address than a short outage."""
+
+
+class Repeat(Enum):
+    """Whether a call whose answer is missing may be made again."""
+
+    READ = auto()
+    """It changes nothing; a missing answer is a transport error."""
+    SAFE = auto()
+    """It carries an idempotency key, or sets what the first call has set already."""
+    NEVER = auto()
+    """A second call would do it twice; a missing answer is a transport error, nothing durable hangs on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A function of the database, and how it may be called.
+
+    Attributes:
+        name: Its name in schema `public`.
+        operation: What it does, for errors: `cannot <operation>: …`.
+        done_codes: Errors which say, after a try without an answer, that that try has done it.
+    """
+
+    name: str
+    operation: str
+    repeat: Repeat
+    done_codes: frozenset[str] = field(default_factory=frozenset[str])
+
+
+_SCHEMA_VERSION_CALL = Procedure("schema_version", "read the version of the database's schema", Repeat.READ)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the tries of one call have come to so far."""
+
+    last: Failure | None = None
+    is_outcome_open: bool = False
+    is_pending: bool = False
+    tries: int = 0
+
+
+class RpcClient:
+    """Calls functions of the database as the user whose token it pulls.
+
+    Args:
+        config: The project.
+        tokens: Asked for a token before each try.
+        http: Returns the shared HTTP client; raises UsageError before `Spaces` is entered and after it is closed.
+        clock: Time, for deadlines and pauses.
+        random: Randomness, for the jitter of pauses.
+    """
+
+    def __init__(
+        self,
+        config: ProjectConfig,
+        tokens: TokenSource,
+        http: Callable[[], httpx.AsyncClient],
+        *,
+        clock: Clock | None = None,
+        random: random_module.Random | None = None,
+    ) -> None:
+        self._config = config
+        self._tokens = tokens
+        self._http = http
+        self._clock = clock or SystemClock()
+        self._random = random or random_module.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._has_answered = False
+        self._is_schema_right = False
+        self._schema_check = SingleFlight(self._check_schema, name="schema-check")
+
+    async def call(
+        self,
+        procedure: Procedure,
+        arguments: Mapping[str, object],
+        *,
+        timeout_s: float,
+        operation_id: UUID | None = None,
+        unknown_hint: str = "",
+    ) -> Any:
+        """Call a function and return the JSON that it answered; the first call also checks the schema's version.
+
+        Cancelling it leaves the outcome of a write open.
+
+        Args:
+            procedure: What to call.
+            arguments: Named as in the database, `p_…`.
+            timeout_s: For all tries, pauses and a token refresh together, in seconds, > 0.
+            operation_id: The idempotency key, for `OutcomeUnknownError`; None for calls whose loss is harmless.
+            unknown_hint: What to do when the outcome is unknown; empty for "repeat it with the id".
+
+        Raises:
+            ApiError: The database refused; the subclass and `code` say why.
+            OutcomeUnknownError: A write got no answer in time.
+            TransportError: A read got no answer, or the server was never reached.
+            AuthError: Nobody is signed in, or the session is over.
+            ConfigError: The URL or the key is not that of a Supabase project with this schema.
+        """
+        if timeout_s <= 0:
+            reason = f"cannot {procedure.operation}: timeout_s must be over 0"
+            raise InvalidRequestError(reason, status=400)
+        progress = _Progress()
+        try:
+            async with deadline(self._clock, timeout_s):
+                if not self._is_schema_right:
+                    await self._schema_check.run()
+                answer = await self._until_answered(procedure, arguments, progress, try_timeout_s=timeout_s / 2)
+        except TimeoutError as timeout:
+            error = self._deadline_error(procedure, progress, timeout_s, operation_id, unknown_hint)
+            last = progress.last.error if progress.last else None
+            if error is last:
+                raise error from error.__cause__
+            raise error from last or timeout
+        return _unwrapped(procedure, answer)
+
+    async def aclose(self) -> None:
+        """End what may still run. Idempotent."""
+        await self._schema_check.aclose()
+
+    async def _check_schema(self) -> None:
+        """Compare versions; not remembered when it fails, so that a migration meanwhile is seen."""
+        try:
+            async with deadline(self._clock, 10.0):
+                version: object = await self._until_answered(_SCHEMA_VERSION_CALL, {}, _Progress(), try_timeout_s=5.0)
+        except TimeoutError as error:
+            reason = f"cannot {_SCHEMA_VERSION_CALL.operation}: no answer from {self._config.url} in 10 s"
+            raise ConnectTimeoutError(reason) from error
+        if not isinstance(version, int):
+            raise schema_missing(_SCHEMA_VERSION_CALL.operation)
+        if version != SCHEMA_VERSION:
+            is_newer = version > SCHEMA_VERSION
+            raise SchemaMismatchError(
+                f"cannot use the project: its schema has version {version}, this package needs {SCHEMA_VERSION}",
+                hint="run `pip install --upgrade spaces-sdk`" if is_newer else MIGRATE_HINT,
+            )
+        self._is_schema_right = True
+
+    async def _until_answered(
+        self, procedure: Procedure, arguments: Mapping[str, object], progress: _Progress, *, try_timeout_s: float
+    ) -> object:
+        """Try until there is an answer or an error that another try would not change."""
+        can_refresh = True
+        token = await self._tokens.access_token()
+        while True:
+            answer = await self._try(procedure, arguments, token, progress, try_timeout_s)
+            if not isinstance(answer, Failure):
+                return answer
+            progress.last = answer
+            progress.tries += 1
+            if answer.effect is Effect.TOKEN_REFUSED and can_refresh:
+                can_refresh = False
+                token = await self._tokens.replace(token)
+                continue
+            if progress.is_outcome_open and answer.error.code in procedure.done_codes:
+                return {"ok": True}
+            if answer.effect is Effect.UNKNOWN:
+                progress.is_outcome_open = True
+            if not self._may_try_again(procedure, answer, progress):
+                raise answer.error
+            await self._clock.sleep(self._pause_s(progress.tries))
+            token = await self._tokens.access_token()
+
+    def _may_try_again(self, procedure: Procedure, failure: Failure, progress: _Progress) -> bool:
+        if failure.effect is Effect.NONE_YET:
+            return self._has_answered or progress.is_outcome_open or progress.tries < FIRST_CONTACT_TRIES
+        return failure.effect is Effect.UNKNOWN and procedure.repeat is not Repeat.NEVER
+
+    def _pause_s(self, tries: int) -> float:
+        """Full jitter: many clients that lost one server do not come back together."""
+        return self._random.uniform(0.0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0 ** min(tries, 10)))
+
+    async def _try(
+        self,
+        procedure: Procedure,
+        arguments: Mapping[str, object],
+        token: str,
+        progress: _Progress,
+        try_timeout_s: float,
+    ) -> object | Failure:
+        """One request. A half-open connection is given up after a part of the time, so that a fresh one gets a try."""
+        operation, url = procedure.operation, self._config.url
+        http = self._http()
+        progress.is_pending = True  # stays so if this try is cancelled: its outcome is then open
+        try:
+            if procedure.repeat is Repeat.NEVER:
+                answer = await self._request(procedure, arguments, token, http)
+            else:
+                async with deadline(self._clock, try_timeout_s):
+                    answer = await self._request(procedure, arguments, token, http)
+        except TimeoutError as error:
+            late = ConnectTimeoutError(f"cannot {operation}: no answer from {url} in {try_timeout_s:g} s")
+            late.__cause__ = error
+            answer = Failure(late, Effect.UNKNOWN)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            answer = judge_exception(operation, url, error)
+            answer.error.__cause__ = error
+        except RuntimeError as error:
+            if not http.is_closed:
+                raise
+            raise closed_client(operation) from error
+        progress.is_pending = False
+        return answer
+
+    async def _request(
+        self, procedure: Procedure, arguments: Mapping[str, object], token: str, http: httpx.AsyncClient
+    ) -> object | Failure:
+        """Send it, and tell an answer from a failure."""
+        from postgrest import AsyncPostgrestClient  # slow to import; loaded when `Spaces` is entered
+        from postgrest.exceptions import APIError
+
+        operation, url = procedure.operation, self._config.url
+        probe = _Probe(http)
+        client = AsyncPostgrestClient(
+            self._config.rest_url,
+            headers={
+                "apikey": self._config.key.value,
+                "Authorization": f"Bearer {token}",
+                "Accept": "application/json",
+            },
+            http_client=cast("httpx.AsyncClient", probe),
+            retry_enabled=False,
+        )
+        try:
+            result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
+        except APIError as error:
+            failure = judge_answer(operation, url, probe.answered(), _json_of(probe.answered()))
+            self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
+            failure.error.__cause__ = error
+            return failure
+        if "json" not in probe.answered().headers.get("content-type", ""):
+            return Failure(not_supabase(operation, url, probe.answered()), Effect.NONE)
+        self._has_answered = True
+        return result.data
+
+    def _deadline_error(
+        self, procedure: Procedure, progress: _Progress, timeout_s: float, operation_id: UUID | None, unknown_hint: str
+    ) -> SpacesError:
+        """What a call comes to whose time is over."""
+        reason = f"cannot {procedure.operation}: no answer from {self._config.url} in {timeout_s:g} s"
+        is_open = progress.is_pending or progress.is_outcome_open
+        if is_open and procedure.repeat is Repeat.SAFE and operation_id is not None:
+            return OutcomeUnknownError(reason, operation_id=operation_id, hint=unknown_hint)
+        if progress.last is None or progress.is_pending:
+            return ConnectTimeoutError(reason)
+        return progress.last.error
+
+
+class _Probe:
+    """Stands in for the HTTP client during one request: postgrest's errors drop the status, this keeps it."""
+
+    auth = None
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._response: httpx.Response | None = None
+
+    async def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        self._response = await self._http.request(method, url, **options)
+        return self._response
+
+    def answered(self) -> httpx.Response:
+        """The response; there is one whenever postgrest has returned or raised its own error."""
+        if self._response is None:
+            raise ProtocolError("cannot read the answer: there is none")
+        return self._response
+
+
+def _json_of(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _unwrapped(procedure: Procedure, answer: object) -> Any:
+    """The answer itself, unless it says `"ok": false`."""
+    fields = fields_of(answer)
+    if fields.get("ok") is False:
+        raise error_in_answer(procedure.operation, fields)
+    return answer
