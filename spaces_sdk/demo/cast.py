@@ -7,8 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import httpx
-
 from spaces_sdk.client import Spaces
 from spaces_sdk.demo.checks import check, fail
 from spaces_sdk.demo.ledger import Ledger
@@ -100,27 +98,3 @@ class Person:
 def new_password() -> str:
     """A password that nobody needs to know."""
     return secrets.token_urlsafe(18)
-
-
-async def create_bot_account(url: str, secret_key: str, *, email: str, password: str) -> None:
-    """Make an account that the database takes for a bot; only the secret key may.
-
-    Raises:
-        CheckFailedError: The auth service refused.
-    """
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
-        answer = await http.post(
-            f"{url}/auth/v1/admin/users",
-            headers={"apikey": secret_key, "Authorization": f"Bearer {secret_key}"},
-            json={
-                "email": email,
-                "password": password,
-                "email_confirm": True,
-                "app_metadata": {"spaces_kind": "bot"},
-            },
-        )
-    check(
-        answer.is_success,
-        expected="the account of the bot to be made",
-        seen=f"{answer.status_code} {answer.text[:200]}",
-    )

@@ -6,8 +6,14 @@ import asyncio
 
 from spaces_sdk.clock import Clock
 from spaces_sdk.demo.checks import fail
-from spaces_sdk.errors import SpacesError
-from spaces_sdk.realtime import BroadcastReceived, Channel, RealtimeClient
+from spaces_sdk.realtime import (
+    BroadcastReceived,
+    Channel,
+    ChannelClosed,
+    RealtimeClient,
+    RealtimeOptions,
+    realtime_url,
+)
 
 
 class Ear:
@@ -15,25 +21,25 @@ class Ear:
 
     Attributes:
         heard: Every broadcast, oldest first.
-        closed_by: Why the channel ended; None while it is open.
+        closed_by: Why the channel ended; empty while it is open.
     """
 
     def __init__(self, channel: Channel) -> None:
         self.heard: list[BroadcastReceived] = []
-        self.closed_by: SpacesError | None = None
+        self.closed_by = ""
         self._channel = channel
         self._news = asyncio.Event()
         self._task = asyncio.create_task(self._listen(), name=f"ear on {channel.topic}")
 
     async def _listen(self) -> None:
-        try:
-            while True:
-                event = await self._channel.receive()
-                if isinstance(event, BroadcastReceived):
-                    self.heard.append(event)
-                    self._tell()
-        except SpacesError as error:
-            self.closed_by = error
+        while not self.closed_by:
+            match await self._channel.receive():
+                case BroadcastReceived() as broadcast:
+                    self.heard.append(broadcast)
+                case ChannelClosed(reason=reason, message=message):
+                    self.closed_by = f"{reason}: {message}"
+                case _:
+                    continue
             self._tell()
 
     def _tell(self) -> None:
@@ -49,7 +55,7 @@ class Ear:
         try:
             async with asyncio.timeout(within_s):
                 while not (found := [b for b in self.heard if text in b.event or text in str(b.payload)]):
-                    if self.closed_by is not None:
+                    if self.closed_by:
                         fail(expected=f"the open socket to hear {what}", seen=f"the channel ended: {self.closed_by}")
                     await self._news.wait()
         except TimeoutError:
@@ -73,8 +79,9 @@ class OpenSocket:
         async def token() -> str:
             return access_token
 
-        websocket_url = f"{url.replace('http', 'ws', 1)}/realtime/v1/websocket"
-        self._client = RealtimeClient(websocket_url, api_key=key, token=token, clock=clock)
+        self._client = RealtimeClient(
+            realtime_url(url), api_key=key, token=token, options=RealtimeOptions(proxy=None), clock=clock
+        )
         self._ears: list[Ear] = []
 
     async def __aenter__(self) -> OpenSocket:

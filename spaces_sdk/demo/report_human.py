@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from spaces_sdk.demo.step import Failure, Step, StepResult
 
 WIDTH = 78
 INDENT = "       "
+SPEAKERS = {"Ada": "magenta", "Bob": "blue", "Sage": "yellow", "Dora": "cyan"}
+_SPOKEN = re.compile(rf"^({'|'.join(SPEAKERS)})(?: \([^)]*\))?: ")
 
 
 class HumanReport:
@@ -59,7 +62,7 @@ class HumanReport:
         gap = max(2, WIDTH - 6 - len(mark) - title.cell_len - took.cell_len)
         self._console.print(Text.assemble(f"{result.number:>3} ", mark, " ", title, " " * gap, took), soft_wrap=True)
         for note in result.notes:
-            self._line(INDENT + note, style="dim")
+            self._note(note)
         if result.failure is not None:
             self._explain(result.failure)
 
@@ -73,7 +76,15 @@ class HumanReport:
 
     def save_svg(self, path: Path) -> None:
         """Write all that was printed as a picture; the console must record."""
-        self._console.save_svg(str(path), title="spaces demo")
+        picture = self._console.export_svg(title="spaces demo")
+        # Rich names a font on a public server; a page that shows the picture should ask nobody for it.
+        path.write_text(re.sub(r"@font-face \{.*?\}\n?", "", picture, flags=re.DOTALL), "utf-8")
+
+    def _note(self, note: str) -> None:
+        text = Text(INDENT + note, style="dim" if note.startswith(" ") else "")
+        if spoken := _SPOKEN.match(note):
+            text.stylize(SPEAKERS[spoken[1]], len(INDENT), len(INDENT) + spoken.end())
+        self._console.print(text, soft_wrap=True)
 
     def _explain(self, failure: Failure) -> None:
         self._line(f"{INDENT}expected: {failure.expected}", style="red")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from spaces_sdk.client import Spaces
 from spaces_sdk.demo.bot import Sage
-from spaces_sdk.demo.cast import Person, create_bot_account
+from spaces_sdk.demo.cast import Person
 from spaces_sdk.demo.checks import check, refused
 from spaces_sdk.demo.stage import Stage, after
 from spaces_sdk.events import (
@@ -25,13 +26,15 @@ PLACES = 3
 async def sign_in(stage: Stage) -> None:
     """Three sign up as anybody does; the bot's account is made with the secret key."""
     sage = stage.sage
-    await create_bot_account(stage.stack.url, stage.stack.secret_key, email=sage.email, password=sage.password)
+    async with Spaces(stage.stack.url, stage.stack.secret_key) as operator:
+        bot = {"spaces_kind": "bot"}
+        await operator.auth.admin.create_user(email=sage.email, password=sage.password, app_metadata=bot)
     people = (stage.ada, stage.bob, stage.dora)
     await asyncio.gather(*(p.spaces.auth.sign_up(email=p.email, password=p.password) for p in people))
     for person in stage.people:
-        user = await person.spaces.auth.sign_in_with_password(email=person.email, password=person.password)
-        person.account_id = user.id
-        stage.ledger.ids[f"{person.name.lower()}_user_id"] = str(user.id)
+        signed_in = await person.spaces.auth.sign_in_with_password(email=person.email, password=person.password)
+        person.account_id = signed_in.user.id
+        stage.ledger.ids[f"{person.name.lower()}_user_id"] = str(person.user_id)
     stage.ledger.note("Ada, Bob and Dora by e-mail and password; Sage's account was made with the secret key")
 
 

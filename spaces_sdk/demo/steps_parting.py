@@ -145,7 +145,7 @@ async def kick(stage: Stage) -> None:
         await own_ear.hears(str(last.id), what="her own room", within_s=stage.settings.patience_s)
         later = ear.heard[before:]
         check(not later, expected="the kicked one to hear nothing", seen=[b.event for b in later])
-        check(ear.closed_by is None, expected="the channel to be open still", seen=ear.closed_by)
+        check(not ear.closed_by, expected="the channel to be open still", seen=ear.closed_by)
     stage.ledger.note(f"on that socket: 0 of {len(talked)} messages, while her own room comes through")
     error = await refused(dora.enter(stage.room.id), "kicked", what="Dora's return by the id")
     stage.ledger.note(f"back by the room's id? {error.message}")
