@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
+from spaces_sdk.config import ApiKey
 from spaces_sdk.errors import AuthError, SessionExpiredError, SpacesError
 
 if TYPE_CHECKING:
@@ -100,19 +101,19 @@ def checked_token(token: object) -> str:
     return token
 
 
-def tokens_of_supabase_client(client: SupabaseClient) -> ProviderTokens:
-    """Tokens of a `supabase.AsyncClient`, read where it keeps the one that it sends itself.
+def token_provider_of(client: SupabaseClient) -> TokenProvider:
+    """Reads the token of a `supabase.AsyncClient` where it keeps the one that it sends itself.
 
     Its `get_session()` is not asked: that refreshes when little time is left.
     """
 
     async def current() -> str:
         token = str(client.options.headers.get("Authorization", "")).removeprefix("Bearer ")
-        if token == client.supabase_key and not token.startswith("sb_secret_"):
+        if token == client.supabase_key and not ApiKey.parse(token).is_secret:
             raise AuthError(
                 "cannot act for a user: nobody is signed in on the Supabase client",
-                hint="sign in with `await client.auth.sign_in_with_password(...)` first",
+                hint="`await client.auth.sign_in_with_password(...)` first",
             )
         return token
 
-    return ProviderTokens(current, hint="call `await client.auth.refresh_session()` on the Supabase client")
+    return current

@@ -1,0 +1,242 @@
+"""Rooms where people and AI bots hold one conversation that everyone sees at the same time, on Supabase.
+
+```python
+async with Spaces(url, key) as spaces:
+    await spaces.auth.sign_in_with_password(email=email, password=password)
+    room = await spaces.rooms.create_room("Friday jam", max_participants=10)
+    async with spaces.join(room.room_code, display_name="Ada") as session:
+        await session.send("hello")
+        async for event in session.events():
+            match event:
+                case MessageReceived(message=m):
+                    print(m.display_name, m.content)
+```
+
+Names are loaded when they are first used: `import spaces_sdk` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from spaces_sdk.auth import AuthClient
+    from spaces_sdk.auth_models import AuthSession, ConfirmationRequired, SignedIn, User
+    from spaces_sdk.client import Spaces
+    from spaces_sdk.clock import Clock, SystemClock
+    from spaces_sdk.config import ApiKey, KeyKind, ProjectConfig
+    from spaces_sdk.drafts import MessageDraft
+    from spaces_sdk.errors import (
+        ApiError,
+        AuthError,
+        ChannelError,
+        ConfigError,
+        ConflictError,
+        ConnectError,
+        ConnectionLostError,
+        ConnectTimeoutError,
+        InvalidCredentialsError,
+        InvalidRequestError,
+        JoinRejectedError,
+        NotFoundError,
+        NotJoinedError,
+        OutcomeUnknownError,
+        PayloadTooLargeError,
+        PermissionDeniedError,
+        ProtocolError,
+        RateLimitedError,
+        RemovedError,
+        RoomFullError,
+        SchemaMismatchError,
+        ServerError,
+        SessionClosedError,
+        SessionExpiredError,
+        SpacesError,
+        TransportError,
+        UsageError,
+    )
+    from spaces_sdk.events import (
+        CaughtUp,
+        ConnectionState,
+        ConnectionStateChanged,
+        Event,
+        EventsDropped,
+        GapDetected,
+        GapReason,
+        LeftReason,
+        MessageChunk,
+        MessageReceived,
+        MessageUpdated,
+        ParticipantJoined,
+        ParticipantLeft,
+        ParticipantUpdated,
+        RejoinRefused,
+        RoomError,
+        RoomJoined,
+        RoomLeft,
+        RoomMoved,
+        SessionEnded,
+        SignalReceived,
+        StateUpdated,
+        VoiceStarted,
+        VoiceStopped,
+    )
+    from spaces_sdk.models import (
+        JoinedRoom,
+        JsonObject,
+        Kind,
+        LeaseStatus,
+        Message,
+        MessageStatus,
+        MessageType,
+        Page,
+        Participant,
+        PreviewParticipant,
+        Role,
+        Room,
+        RoomPreview,
+        RoomState,
+        SyncPage,
+        Visibility,
+    )
+    from spaces_sdk.realtime import RealtimeOptions
+    from spaces_sdk.rooms import CleanupResult, RoomDetails, RoomManager, StateChanges
+    from spaces_sdk.session import RoomSession, SessionOptions
+    from spaces_sdk.tokens import TokenProvider
+
+_NAMES_OF = {
+    "auth": "AuthClient",
+    "auth_models": "AuthSession ConfirmationRequired SignedIn User",
+    "client": "Spaces",
+    "clock": "Clock SystemClock",
+    "config": "ApiKey KeyKind ProjectConfig",
+    "drafts": "MessageDraft",
+    "errors": (
+        "ApiError AuthError ChannelError ConfigError ConflictError ConnectError ConnectTimeoutError "
+        "ConnectionLostError InvalidCredentialsError InvalidRequestError JoinRejectedError NotFoundError "
+        "NotJoinedError OutcomeUnknownError PayloadTooLargeError PermissionDeniedError ProtocolError "
+        "RateLimitedError RemovedError RoomFullError SchemaMismatchError ServerError SessionClosedError "
+        "SessionExpiredError SpacesError TransportError UsageError"
+    ),
+    "events": (
+        "CaughtUp ConnectionState ConnectionStateChanged Event EventsDropped GapDetected GapReason LeftReason "
+        "MessageChunk MessageReceived MessageUpdated ParticipantJoined ParticipantLeft ParticipantUpdated "
+        "RejoinRefused RoomError RoomJoined RoomLeft RoomMoved SessionEnded SignalReceived StateUpdated "
+        "VoiceStarted VoiceStopped"
+    ),
+    "models": (
+        "JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
+        "PreviewParticipant Role Room RoomPreview RoomState SyncPage Visibility"
+    ),
+    "realtime": "RealtimeOptions",
+    "rooms": "CleanupResult RoomDetails RoomManager StateChanges",
+    "session": "RoomSession SessionOptions",
+    "tokens": "TokenProvider",
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
+
+__all__ = [
+    "ApiError",
+    "ApiKey",
+    "AuthClient",
+    "AuthError",
+    "AuthSession",
+    "CaughtUp",
+    "ChannelError",
+    "CleanupResult",
+    "Clock",
+    "ConfigError",
+    "ConfirmationRequired",
+    "ConflictError",
+    "ConnectError",
+    "ConnectTimeoutError",
+    "ConnectionLostError",
+    "ConnectionState",
+    "ConnectionStateChanged",
+    "Event",
+    "EventsDropped",
+    "GapDetected",
+    "GapReason",
+    "InvalidCredentialsError",
+    "InvalidRequestError",
+    "JoinRejectedError",
+    "JoinedRoom",
+    "JsonObject",
+    "KeyKind",
+    "Kind",
+    "LeaseStatus",
+    "LeftReason",
+    "Message",
+    "MessageChunk",
+    "MessageDraft",
+    "MessageReceived",
+    "MessageStatus",
+    "MessageType",
+    "MessageUpdated",
+    "NotFoundError",
+    "NotJoinedError",
+    "OutcomeUnknownError",
+    "Page",
+    "Participant",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "ParticipantUpdated",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "PreviewParticipant",
+    "ProjectConfig",
+    "ProtocolError",
+    "RateLimitedError",
+    "RealtimeOptions",
+    "RejoinRefused",
+    "RemovedError",
+    "Role",
+    "Room",
+    "RoomDetails",
+    "RoomError",
+    "RoomFullError",
+    "RoomJoined",
+    "RoomLeft",
+    "RoomManager",
+    "RoomMoved",
+    "RoomPreview",
+    "RoomSession",
+    "RoomState",
+    "SchemaMismatchError",
+    "ServerError",
+    "SessionClosedError",
+    "SessionEnded",
+    "SessionExpiredError",
+    "SessionOptions",
+    "SignalReceived",
+    "SignedIn",
+    "Spaces",
+    "SpacesError",
+    "StateChanges",
+    "StateUpdated",
+    "SyncPage",
+    "SystemClock",
+    "TokenProvider",
+    "TransportError",
+    "UsageError",
+    "User",
+    "Visibility",
+    "VoiceStarted",
+    "VoiceStopped",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,49 @@
+"""What all groups of calls stand on: one transport, and answers parsed once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from spaces_sdk.errors import ProtocolError
+from spaces_sdk.rpc import RpcClient
+from spaces_sdk.rpc_errors import fields_of
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 10.0
+
+
+class Calls:
+    """The base of the groups of calls that together are `RoomManager`."""
+
+    def __init__(self, rpc: RpcClient) -> None:
+        self._rpc = rpc
+
+
+def parsed(kind: type[T], value: object, operation: str) -> T:
+    """A value of the wire as a typed one.
+
+    Raises:
+        ProtocolError: It is not what this version of the package expects.
+    """
+    try:
+        return _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the answer"
+        reason = f"cannot {operation}: the database answered what this package cannot read ({where}: {first['msg']})"
+        # Not chained: the library's text quotes the answer.
+        raise ProtocolError(reason, raw=value, hint="compare the versions of the package and the migrations") from None
+
+
+def field_of(value: object, name: str) -> Any:
+    """A field of a JSON object; None when it is absent, or the value no object."""
+    return fields_of(value).get(name)
+
+
+@lru_cache(maxsize=32)
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)

@@ -1,0 +1,129 @@
+"""Checks of arguments before any I/O, where they give a clearer error than the database could.
+
+The database checks all of it again; the codes are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+from uuid import UUID
+
+from spaces_sdk.errors import InvalidRequestError
+from spaces_sdk.models import MessageType
+
+ROOM_NAME_LENGTH: Final = 100
+DISPLAY_NAME_LENGTH: Final = 50
+CONTENT_LENGTH: Final = 8_000
+AI_CONTENT_LENGTH: Final = 200_000
+METADATA_BYTES: Final = 16_384
+MAX_PARTICIPANTS: Final = 50
+
+_ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Z2-9]{6}")
+"""Six of A-Z and 2-9 without I and O: no letter can be taken for a digit."""
+
+
+def refuse(operation: str, reason: str, *, code: str = "invalid_argument", hint: str = "") -> InvalidRequestError:
+    """The error for an argument out of its range; the same as the database's."""
+    return InvalidRequestError(f"cannot {operation}: {reason}", code=code, hint=hint, status=400)
+
+
+def room_code(operation: str, text: str) -> str:
+    """A room code as the database keeps it; lower case, spaces and dashes are forgiven."""
+    code = re.sub(r"[\s-]", "", text).upper()
+    if not _ROOM_CODE.fullmatch(code):
+        hint = "a code has six letters and digits, without I, O, 0 and 1; for example XJ9K2M"
+        raise refuse(operation, "this is no room code", code="invalid_room_code", hint=hint)
+    return code
+
+
+def is_room_code(text: str) -> bool:
+    """True if the text has the form of a room code."""
+    return _ROOM_CODE.fullmatch(re.sub(r"[\s-]", "", text).upper()) is not None
+
+
+def uuid_of(operation: str, name: str, value: UUID | str) -> UUID:
+    """An id as a UUID."""
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except ValueError:
+        raise refuse(operation, f"{name} is no UUID") from None
+
+
+def name_of(operation: str, name: str, text: str, longest: int) -> str:
+    """A name without white space around it, 1 to `longest` characters."""
+    checked_text(operation, name, text)
+    text = text.strip()
+    if not 1 <= len(text) <= longest:
+        raise refuse(operation, f"{name} must have 1 to {longest} characters, it has {len(text)}")
+    return text
+
+
+def checked_text(operation: str, name: str, text: str) -> str:
+    """Text that the database can keep: no NUL, no half of a surrogate pair."""
+    if "\x00" in text:
+        raise refuse(operation, f"{name} has a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise refuse(operation, f"{name} is not valid Unicode") from None
+    return text
+
+
+def content_of(operation: str, content: str, message_type: MessageType) -> str:
+    """The body of a message, not blank and not over its limit."""
+    checked_text(operation, "content", content)
+    longest = AI_CONTENT_LENGTH if message_type is MessageType.AI_RESPONSE else CONTENT_LENGTH
+    length = len(content.strip())
+    if not 1 <= length <= longest:
+        raise refuse(operation, f"content must have 1 to {longest} characters, it has {length}")
+    return content
+
+
+def message_type_of(operation: str, value: MessageType | str) -> MessageType:
+    """A type of message that exists; whether the sender may write it is for the database to say."""
+    try:
+        return MessageType(value)
+    except ValueError:
+        raise refuse(operation, f"there is no message type {str(value)[:50]!r}") from None
+
+
+def json_object(
+    operation: str, name: str, value: Mapping[str, object] | None, *, limit_bytes: int = METADATA_BYTES
+) -> dict[str, object]:
+    """A JSON object that the database can keep, within its size."""
+    if value is None:
+        return {}
+    fields = dict(value)
+    _refuse_bad_text(operation, name, fields)
+    try:
+        size = len(json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise refuse(operation, f"{name} cannot be written as JSON") from None
+    if size > limit_bytes:
+        raise refuse(operation, f"{name} must have at most {limit_bytes} bytes as JSON, it has {size}")
+    return fields
+
+
+def within(operation: str, name: str, value: float, low: float, high: float) -> None:
+    """A number from `low` to `high`."""
+    if not low <= value <= high:
+        raise refuse(operation, f"{name} must be {low:g} to {high:g}, it is {value:g}")
+
+
+def _refuse_bad_text(operation: str, name: str, value: object, depth: int = 0) -> None:
+    if depth > 100:
+        raise refuse(operation, f"{name} is nested too deeply")
+    if isinstance(value, str):
+        checked_text(operation, name, value)
+    elif isinstance(value, Mapping):
+        for key, inner in cast("Mapping[object, object]", value).items():
+            _refuse_bad_text(operation, name, key, depth + 1)
+            _refuse_bad_text(operation, name, inner, depth + 1)
+    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        for inner in cast("Sequence[object]", value):
+            _refuse_bad_text(operation, name, inner, depth + 1)

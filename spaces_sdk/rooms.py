@@ -1,0 +1,20 @@
+"""`RoomManager`: every operation of the database, typed."""
+
+from __future__ import annotations
+
+from spaces_sdk.connection_calls import ConnectionCalls
+from spaces_sdk.message_calls import MessageCalls
+from spaces_sdk.moderation_calls import ModerationCalls
+from spaces_sdk.room_calls import RoomCalls, StateChanges
+from spaces_sdk.room_models import CleanupResult, RoomDetails
+
+__all__ = ["CleanupResult", "RoomDetails", "RoomManager", "StateChanges"]
+
+
+class RoomManager(RoomCalls, ConnectionCalls, MessageCalls, ModerationCalls):
+    """`spaces.rooms`: one method for each function of the database, under its name.
+
+    Each is one call over HTTP that either returns or raises a `SpacesError`; inside `timeout_s` it is
+    repeated where that is safe. What a name means is checked before any I/O where that gives a clearer
+    error; the database has the last word.
+    """
