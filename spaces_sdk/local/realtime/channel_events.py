@@ -1,0 +1,186 @@
+"""What a client may say on a joined channel: broadcast, presence, access_token, leave."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from spaces_sdk.local.realtime import wire
+from spaces_sdk.local.realtime.authorization import DatabaseUnavailableError
+from spaces_sdk.local.realtime.outgoing import Outgoing, RawBroadcast, TextMessage, UserBroadcast
+from spaces_sdk.local.realtime.tokens import TokenRefusedError
+from spaces_sdk.local.realtime.wire import ClientFrame, RawPayload, UserPayload
+
+if TYPE_CHECKING:
+    from spaces_sdk.local.realtime.channel import Channel
+
+PRESENCE_BUDGET_SPENT = "Client presence rate limit exceeded"
+PRESENCE_TOO_LARGE = "Track message size exceeded"
+_TOO_LARGE = "payload_size_exceeded"
+
+
+class ChannelCrashError(Exception):
+    """The message is one at which the real server's channel dies."""
+
+
+def handle(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+    """Handle one message; what must ask the database first is given back to be awaited.
+
+    Raises:
+        ChannelCrashError: The channel is to end with `phx_error`.
+    """
+    match frame.event:
+        case wire.BROADCAST:
+            if not channel.rights.is_write_known:
+                return _broadcast_after_asking(channel, frame)
+            _broadcast(channel, frame)
+        case "presence":
+            return _presence(channel, frame)
+        case "access_token":
+            return _access_token(channel, frame)
+        case "phx_leave":
+            # A leave of an earlier join comes too late: that channel has ended, this one stays.
+            if frame.join_ref in (None, "", channel.join_ref):
+                channel.leave(frame.ref)
+        case _:
+            pass
+    return None
+
+
+# Broadcast.
+
+
+async def _broadcast_after_asking(channel: Channel, frame: ClientFrame) -> None:
+    try:
+        await channel.rights.ask_write(channel.caller())
+    except DatabaseUnavailableError:
+        return
+    if not channel.has_ended:
+        _broadcast(channel, frame)
+
+
+def _broadcast(channel: Channel, frame: ClientFrame) -> None:
+    if not channel.rights.may_broadcast:
+        return
+    message, is_too_large = _outgoing(channel, frame)
+    if is_too_large:
+        if channel.config.ack:
+            channel.reply(frame.ref, "error", _TOO_LARGE)
+        return
+    topic = channel.subscription
+    without = None if channel.config.self_broadcast else channel
+    if not topic.can_reach_all(message, without=without):
+        raise ChannelCrashError
+    channel.hub.events.add()
+    topic.publish(message, without=without)
+    if channel.config.ack:
+        channel.reply(frame.ref, "ok", {})
+
+
+def _outgoing(channel: Channel, frame: ClientFrame) -> tuple[Outgoing, bool]:
+    gauge = channel.hub.gauge
+    match frame.payload:
+        case UserPayload(event, is_json, data):
+            return UserBroadcast(channel.topic, event, data, is_json=is_json), gauge.is_exceeded_by_bytes(data)
+        case RawPayload(data):
+            return RawBroadcast(channel.topic, data), gauge.is_exceeded_by_bytes(data)
+        case payload:
+            text = wire.dumps_sorted(payload)
+            message = TextMessage(channel.topic, wire.BROADCAST, text, is_object=isinstance(payload, dict))
+            return message, gauge.is_exceeded_by(payload, len(text))
+
+
+# Presence.
+
+
+def _presence(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+    payload = frame.payload
+    if not isinstance(payload, dict) or "event" not in payload:
+        channel.reply(frame.ref, "ok", {})
+        return None
+    message = cast("dict[str, object]", payload)
+    event = message["event"]
+    if not isinstance(event, str):
+        raise ChannelCrashError
+    match event.lower():
+        case "track":
+            if not channel.rights.is_write_known:
+                return _track_after_asking(channel, frame.ref, message)
+            _track(channel, frame.ref, message)
+        case "untrack":
+            if _spend(channel):
+                diff = channel.subscription.presence.untrack(channel)
+                channel.reply(frame.ref, "ok", {})
+                if diff is not None:
+                    channel.subscription.publish_presence(diff)
+        case _:
+            channel.reply(frame.ref, "error", {})
+    return None
+
+
+async def _track_after_asking(channel: Channel, ref: object, message: Mapping[str, object]) -> None:
+    try:
+        await channel.rights.ask_write(channel.caller(), with_presence_read=True)
+    except DatabaseUnavailableError:
+        if not channel.has_ended:
+            channel.reply(ref, "error", {})
+        return
+    if not channel.has_ended:
+        _track(channel, ref, message)
+
+
+def _track(channel: Channel, ref: object, message: Mapping[str, object]) -> None:
+    if not channel.rights.may_track:
+        channel.reply(ref, "error", {})
+        return
+    payload = message.get("payload", {})
+    if not isinstance(payload, dict):
+        channel.reply(ref, "error", {"reason": "Presence track payload must be a map"})
+        return
+    meta = cast("dict[str, object]", payload)
+    if channel.hub.gauge.is_exceeded_by(meta, len(wire.dumps(meta))):
+        channel.shut_down(PRESENCE_TOO_LARGE)
+        return
+    if not _spend(channel):
+        return
+    channel.hub.presence_events.add()
+    diff = channel.subscription.presence.track(channel, channel.presence_key, meta)
+    channel.reply(ref, "ok", {})
+    if diff is not None:
+        channel.subscription.publish_presence(diff)
+
+
+def _spend(channel: Channel) -> bool:
+    if channel.presence_budget.spend(channel.hub.clock.monotonic()):
+        return True
+    channel.shut_down(PRESENCE_BUDGET_SPENT)
+    return False
+
+
+# Tokens.
+
+
+def _access_token(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+    payload = frame.payload
+    raw = cast("dict[str, object]", payload).get("access_token") if isinstance(payload, dict) else None
+    if not isinstance(raw, str) or raw.startswith("sb_"):
+        return None
+    if channel.token is not None and raw == channel.token.raw:
+        return None
+    try:
+        token = channel.socket.token(raw)
+    except TokenRefusedError as refusal:
+        channel.shut_down(refusal.at_refresh)
+        return None
+    channel.renew(token)
+    return _read_again(channel) if channel.config.is_private else None
+
+
+async def _read_again(channel: Channel) -> None:
+    try:
+        may_read = await channel.rights.read(channel.caller())
+    except DatabaseUnavailableError:
+        channel.shut_down(channel.no_database_message)
+        return
+    if not may_read:
+        channel.shut_down(channel.no_right_message)

@@ -1,0 +1,132 @@
+"""What all connections share: topics, limits, the database, the clock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from spaces_sdk.clock import Clock
+from spaces_sdk.local.realtime.authorization import Authorizer
+from spaces_sdk.local.realtime.limits import PayloadGauge, RateCounter
+from spaces_sdk.local.realtime.outgoing import Outgoing, UserBroadcast
+from spaces_sdk.local.realtime.replication import ReplicationFollower
+from spaces_sdk.local.realtime.settings import RealtimeSettings
+from spaces_sdk.local.realtime.socket import Socket
+from spaces_sdk.local.realtime.tasks import TaskSet
+from spaces_sdk.local.realtime.tokens import Token, verify
+from spaces_sdk.local.realtime.topics import TOPIC_PREFIX, TopicRegistry
+
+_log = logging.getLogger(__name__)
+
+
+class Hub:
+    """The tenant: one project's topics, counters and sockets."""
+
+    def __init__(self, settings: RealtimeSettings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.topics = TopicRegistry()
+        self.gauge = PayloadGauge(settings.max_payload_bytes)
+        self.events = self._counter(settings.max_events_per_second)
+        self.joins = self._counter(settings.max_joins_per_second)
+        self.presence_events = self._counter(settings.max_presence_events_per_second)
+        self.authorizer = Authorizer(settings)
+        self.follower = ReplicationFollower(settings, self.publish_row, clock=clock)
+        self._tasks = TaskSet()
+        self._sockets: set[Socket] = set()
+        self._users: set[Socket] = set()
+        self._is_ticking = False
+
+    def _counter(self, limit_per_s: int) -> RateCounter:
+        return RateCounter(limit_per_s, tick_s=self.settings.limit_tick_s, ticks=self.settings.limit_ticks)
+
+    async def open(self) -> None:
+        """Begin to work, without waiting for the database."""
+        await self.authorizer.open()
+        self._tasks.start(self.follower.run(), name="replication")
+        self._tasks.start(self._drop_idle_sockets(), name="idle-sockets")
+
+    async def aclose(self) -> None:
+        """End everything that runs in the background. Idempotent."""
+        await self._tasks.aclose()
+        await self.authorizer.aclose()
+
+    def verify(self, raw: str) -> Token:
+        """Check a token now.
+
+        Raises:
+            TokenRefusedError: It is not accepted.
+        """
+        return verify(raw, secret=self.settings.jwt_secret, now=self.now())
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self.clock.now().timestamp()
+
+    @property
+    def is_full(self) -> bool:
+        """True when no further user can be counted."""
+        return len(self._users) >= self.settings.max_concurrent_users
+
+    def register(self, socket: Socket) -> None:
+        """Know a socket until `forget`. The counters run from the first one on."""
+        self._sockets.add(socket)
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._tasks.start(self._tick(), name="limits")
+
+    def count_user(self, socket: Socket) -> bool:
+        """Count a socket as a user, at its first join; False if there are too many."""
+        if socket in self._users:
+            return True
+        if self.is_full:
+            return False
+        self._users.add(socket)
+        return True
+
+    def forget(self, socket: Socket) -> None:
+        """A socket is gone. Idempotent."""
+        self._sockets.discard(socket)
+        self._users.discard(socket)
+
+    def publish(self, sub_topic: str, message: Outgoing, *, is_private: bool) -> None:
+        """Deliver a message that comes from no channel."""
+        topic = self.topics.find(sub_topic, is_private=is_private)
+        if topic is not None:
+            topic.publish(message)
+
+    def publish_row(self, row: Mapping[str, str | None]) -> None:
+        """Deliver a row of `realtime.messages`, as it comes out of the replication stream."""
+        sub_topic, event, message_id = row.get("topic"), row.get("event"), row.get("id")
+        if sub_topic is None or event is None or message_id is None:
+            return
+        payload, binary = row.get("payload"), row.get("binary_payload")
+        if binary is not None:
+            data, is_json = bytes.fromhex(binary.removeprefix("\\x")), False
+        elif payload is not None:
+            data, is_json = payload.encode(), True
+        else:
+            return
+        if self.events.is_triggered or self.gauge.is_exceeded_by_bytes(data):
+            _log.debug("a message from the database was dropped by a limit")
+            return
+        self.events.add()
+        message = UserBroadcast(TOPIC_PREFIX + sub_topic, event, data, is_json=is_json, message_id=message_id)
+        self.publish(sub_topic, message, is_private=row.get("private") == "t")
+
+    def disconnect_all(self) -> None:
+        """Ask every client to come back later, as a restarting server does."""
+        for socket in tuple(self._sockets):
+            socket.disconnect()
+
+    async def _tick(self) -> None:
+        while True:
+            await self.clock.sleep(self.settings.limit_tick_s)
+            for counter in (self.events, self.joins, self.presence_events):
+                counter.tick()
+
+    async def _drop_idle_sockets(self) -> None:
+        while True:
+            await self.clock.sleep(self.settings.no_channel_check_s)
+            for socket in tuple(self._sockets):
+                socket.drop_if_idle()
