@@ -26,7 +26,7 @@ create table if not exists supabase_migrations.schema_migrations (
 
 
 def migrations_dir() -> Path:
-    """The folder of the migrations: `spaces_sdk/_supabase/migrations` in the wheel, `supabase/migrations` in a checkout."""
+    """The folder of the migrations: `spaces_sdk/_supabase/…` in the wheel, `supabase/…` in a checkout."""
     for candidate in (_PACKAGE / "_supabase" / "migrations", _PACKAGE.parent / "supabase" / "migrations"):
         if candidate.is_dir():
             return candidate

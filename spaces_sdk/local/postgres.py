@@ -85,8 +85,10 @@ class PostgresCluster:
                 await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
 
     @property
-    def process(self) -> ManagedProcess | None:
-        """The running server; None before `start` and after `stop`."""
+    def running(self) -> ManagedProcess:
+        """The server's process, between `start` and `stop`."""
+        if self._process is None:
+            raise StackError("cannot use the cluster: it is not running", code="usage", part="postgres")
         return self._process
 
     def password_of(self, role: str) -> str:

@@ -39,7 +39,7 @@ class ManagedProcess:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         uid: int | None = None,
-        stdin_text: str | None = None,
+        has_input: bool = False,
         pass_fds: Sequence[int] = (),
         orphan_signal: signal.Signals = signal.SIGTERM,
         orphan_grace_s: float = 5.0,
@@ -53,7 +53,7 @@ class ManagedProcess:
             env: The whole environment; None passes on this process's own.
             cwd: Working directory; None keeps it.
             uid: User (and group) id to run as; only root can ask for another.
-            stdin_text: Written to the program's stdin, which then ends. None gives it an empty stdin.
+            has_input: True keeps its stdin open until `feed`; else it is empty.
             pass_fds: File descriptors that the program inherits.
             orphan_signal: What the program gets when its owner has died.
             orphan_grace_s: Seconds after which SIGKILL follows.
@@ -66,7 +66,7 @@ class ManagedProcess:
             process = await asyncio.create_subprocess_exec(
                 *guard,
                 *(str(part) for part in command),
-                stdin=asyncio.subprocess.DEVNULL if stdin_text is None else asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.PIPE if has_input else asyncio.subprocess.DEVNULL,
                 stdout=log_fd,
                 stderr=log_fd,
                 env=None if env is None else dict(env),
@@ -80,10 +80,7 @@ class ManagedProcess:
         finally:
             os.close(read_fd)
             os.close(log_fd)
-        managed = cls(name, process, write_fd, log_path)
-        if stdin_text is not None:
-            await managed._feed(stdin_text)
-        return managed
+        return cls(name, process, write_fd, log_path)
 
     @property
     def pid(self) -> int:
@@ -99,6 +96,19 @@ class ManagedProcess:
     def is_running(self) -> bool:
         """True until the program has ended."""
         return self._process.returncode is None
+
+    async def feed(self, text: str) -> None:
+        """Write to the program's stdin, which then ends. A program that has ended already takes nothing."""
+        stdin = self._process.stdin
+        if stdin is None:
+            raise StackError(f"cannot talk to {self.name}: it was started without input", code="usage", part=self.name)
+        try:
+            stdin.write(text.encode())
+            await stdin.drain()
+            stdin.close()
+            await stdin.wait_closed()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # whoever waits for its readiness says why
 
     async def wait(self) -> int:
         """Wait until the program has ended by itself; return its exit status, negative for a signal."""
@@ -133,18 +143,6 @@ class ManagedProcess:
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """The last lines of the log; empty without one."""
         return "" if self.log_path is None else tail_of(self.log_path, lines)
-
-    async def _feed(self, text: str) -> None:
-        stdin = self._process.stdin
-        if stdin is None:  # pragma: no cover  (asked for with PIPE above)
-            raise StackError(f"cannot start {self.name}: its input is not open", part=self.name)
-        try:
-            stdin.write(text.encode())
-            await stdin.drain()
-            stdin.close()
-            await stdin.wait_closed()
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it has ended already; whoever waits for its readiness says why
 
     def _release(self) -> None:
         if self._watch_fd >= 0:

@@ -1,0 +1,243 @@
+"""The stack's data directory: who holds it, its secrets, what is running from it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.paths import folder_for_unprivileged, make_folder, runs_as_root, unprivileged_can_reach
+
+
+@dataclass(frozen=True, slots=True)
+class StackSecrets:
+    """The secrets of one data directory, made at its first start.
+
+    Attributes:
+        publishable_key: API key of the role `anon`.
+        secret_key: API key of the role `service_role`; it passes by all policies.
+        jwt_secret: HS256 secret of all tokens.
+        postgres_secret: The passwords of the database's roles are derived from it.
+    """
+
+    publishable_key: str
+    secret_key: str
+    jwt_secret: str
+    postgres_secret: str
+
+    @classmethod
+    def new(cls) -> StackSecrets:
+        return cls(
+            publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
+            secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
+            jwt_secret=secrets.token_hex(32),
+            postgres_secret=secrets.token_hex(32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StackState:
+    """What is running: written once everything is ready, removed at the end.
+
+    Attributes:
+        pid: The supervisor.
+        started_at: Its start, in seconds since 1970: with the pid it names one process for certain.
+        url: The stack's address.
+        parts: Process id of each part.
+    """
+
+    pid: int
+    started_at: float
+    url: str
+    publishable_key: str
+    secret_key: str
+    parts: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def is_alive(self) -> bool:
+        """True while that very supervisor runs."""
+        return is_process(self.pid, self.started_at)
+
+
+class StackFolder:
+    """A data directory. Hold it with `acquire` before anything in it is changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self._lock_fd = -1
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the parts' logs."""
+        return self.path / "logs"
+
+    def acquire(self) -> None:
+        """Make the folder and hold it until `release` or the end of the process.
+
+        Raises:
+            StackError: `already_running`, with the pid and address of the other; or `unwritable_folder`.
+        """
+        # Postgres, which as root runs as somebody else, must be able to walk through; nobody else may list it.
+        make_folder(self.path, 0o711 if runs_as_root() else 0o700)
+        try:
+            self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._lock_fd, 1024).decode(errors="replace").strip()
+            self.release()
+            state = self.read_state()
+            at = f" at {state.url}" if state is not None else ""
+            raise StackError(
+                f"cannot use {self.path}: a stack is running from it already{at} (pid {holder or 'unknown'})",
+                code="already_running",
+                hint="use that one, end it with `spaces down`, or choose another --data-dir",
+            ) from None
+        except OSError as error:
+            self.release()
+            raise StackError(
+                f"cannot use the folder {self.path}: {error.strerror}",
+                code="unwritable_folder",
+                hint="choose another --data-dir",
+            ) from error
+        os.ftruncate(self._lock_fd, 0)
+        os.write(self._lock_fd, f"{os.getpid()}\n".encode())
+        (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
+        make_folder(self.logs, 0o700)
+
+    def release(self) -> None:
+        """Let go of the folder. Idempotent."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+    @property
+    def is_held(self) -> bool:
+        """True while some process holds the folder."""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    async def wait_for_old_server(self, *, within_s: float = 10.0) -> None:
+        """After a supervisor was killed its Postgres is on its way out: wait until it has let go of the data.
+
+        Raises:
+            StackError: It still runs after `within_s` seconds.
+        """
+        pid_file = self.postgres_dir() / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        give_up_at = asyncio.get_running_loop().time() + within_s
+        while _serves(pid, pid_file.parent):
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise StackError(
+                    f"cannot use {self.path}: a Postgres (pid {pid}) still runs on its data",
+                    code="already_running",
+                    part="postgres",
+                    hint=f"end it (kill -QUIT {pid}), or choose another --data-dir",
+                )
+            await asyncio.sleep(0.05)
+        pid_file.unlink(missing_ok=True)  # else Postgres would take a stranger with that pid for its old server
+
+    def secrets(self) -> StackSecrets:
+        """The folder's secrets, made now if there are none."""
+        path = self.path / "secrets.json"
+        if path.exists():
+            return StackSecrets(**_read_json(path))
+        made = StackSecrets.new()
+        _write_private(path, asdict(made))
+        return made
+
+    def postgres_dir(self) -> Path:
+        """Where Postgres keeps its data: in this folder, or where the unprivileged user can reach it (as root)."""
+        inside = self.path / "postgres"
+        if not runs_as_root() or unprivileged_can_reach(self.path):
+            return inside
+        pointer = self.path / "postgres-is-in"
+        if pointer.exists():
+            return Path(pointer.read_text(encoding="utf-8").strip())
+        base = folder_for_unprivileged(self.path) / f"postgres-{secrets.token_hex(8)}"
+        make_folder(base, 0o711)
+        pointer.write_text(f"{base / 'data'}\n", encoding="utf-8")
+        return base / "data"
+
+    def reset(self) -> None:
+        """Delete data, secrets and logs. The caller holds the folder."""
+        data = self.postgres_dir()
+        shutil.rmtree(data if data.parent == self.path else data.parent, ignore_errors=True)
+        shutil.rmtree(self.logs, ignore_errors=True)
+        for name in ("secrets.json", "postgres-is-in", "state.json"):
+            (self.path / name).unlink(missing_ok=True)
+        make_folder(self.logs, 0o700)
+
+    def read_state(self) -> StackState | None:
+        """What the last supervisor wrote; None if nothing is recorded."""
+        path = self.path / "state.json"
+        try:
+            return StackState(**_read_json(path))
+        except (OSError, StackError, TypeError):
+            return None
+
+    def write_state(self, state: StackState) -> None:
+        _write_private(self.path / "state.json", asdict(state))
+
+    def clear_state(self) -> None:
+        (self.path / "state.json").unlink(missing_ok=True)
+
+
+def is_process(pid: int, started_at: float) -> bool:
+    """True if the process with that id is the one that started then, and has not ended."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started_at) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _serves(pid: int, data_dir: Path) -> bool:
+    """True if that process is a Postgres on that data directory (as `-D`, which we give it)."""
+    try:
+        process = psutil.Process(pid)
+        return str(data_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StackError(
+            f"cannot read {path}: it is not what the stack wrote",
+            code="damaged_folder",
+            hint="start afresh with --reset",
+        ) from error
+    return dict(value)
+
+
+def _write_private(path: Path, value: dict[str, Any]) -> None:
+    """Write a file that only its owner can read, all of it or nothing."""
+    staged = path.with_name(f".{path.name}.new")
+    staged.unlink(missing_ok=True)
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2)
+    staged.replace(path)

@@ -1,0 +1,134 @@
+"""Forwards HTTP requests to the parts."""
+
+from __future__ import annotations
+
+import httpx
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from spaces_sdk.local.gateway.access import Refusal, bearer_of, check_key, with_apikey
+from spaces_sdk.local.gateway.keys import KeyRing, Role
+from spaces_sdk.local.ports import HOST
+
+_MAX_BODY_BYTES = 10 * 1024 * 1024
+_TIMEOUT = httpx.Timeout(60.0, connect=2.0)
+_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4.0)
+# Those of one hop (RFC 9110, 7.6.1), and those that the next hop writes itself.
+_NOT_FORWARDED = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
+    b"content-length date".split()
+)
+
+
+class HttpProxy:
+    """One client with its pools for all parts; close it with `aclose`."""
+
+    def __init__(self, keys: KeyRing, *, lite_port: int, realtime_port: int) -> None:
+        self._keys = keys
+        self._lite = f"http://{HOST}:{lite_port}"
+        self._realtime = f"http://{HOST}:{realtime_port}"
+        # The user's proxy variables are for the way out, not for loopback.
+        self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, trust_env=False, follow_redirects=False)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def lite(self, request: Request) -> Response:
+        """REST and Auth: they know the opaque keys, and user tokens in `Authorization`."""
+        role = self._check(request)
+        if isinstance(role, Refusal):
+            return refused(role)
+        headers = _forwarded(request, without={b"apikey", b"authorization"})
+        headers.append((b"apikey", self._keys.opaque_key(role).encode()))
+        token = bearer_of(request.headers.get("authorization"))
+        if token and not token.startswith("sb_"):
+            headers.append((b"authorization", f"Bearer {token}".encode()))
+        query = with_apikey(request.url.query, None)
+        return await self._forward("REST and Auth", f"{self._lite}{request.url.path}", query, request, headers)
+
+    async def realtime(self, request: Request) -> Response:
+        """Realtime's HTTP endpoints: they want tokens."""
+        role = self._check(request)
+        if isinstance(role, Refusal):
+            return refused(role)
+        headers = _forwarded(request, without={b"apikey", b"authorization"})
+        key_token = self._keys.token(role)
+        token = bearer_of(request.headers.get("authorization"))
+        bearer = token if token and not token.startswith("sb_") else key_token
+        headers += [(b"apikey", key_token.encode()), (b"authorization", f"Bearer {bearer}".encode())]
+        path = request.url.path.removeprefix("/realtime/v1")
+        query = with_apikey(request.url.query, None)
+        return await self._forward("Realtime", f"{self._realtime}{path}", query, request, headers)
+
+    async def is_ready(self, port: int) -> str | None:
+        """None if the part on that port says that it is ready, else why not."""
+        try:
+            answer = await self._client.get(f"http://{HOST}:{port}/ready", timeout=2.0)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return None if answer.status_code == 200 else answer.text[:200]
+
+    def _check(self, request: Request) -> Role | Refusal:
+        return check_key(self._keys, request.url.path, request.headers.get("apikey"), request.url.query)
+
+    async def _forward(
+        self, part: str, url: str, query: str, request: Request, headers: list[tuple[bytes, bytes]]
+    ) -> Response:
+        body = await _read_body(request)
+        if body is None:
+            return JSONResponse({"message": "request body too large", "hint": "10 MiB is the limit"}, 413)
+        outgoing = self._client.build_request(
+            request.method, f"{url}?{query}" if query else url, headers=headers, content=body
+        )
+        try:
+            answer = await self._client.send(outgoing, stream=True)
+            try:
+                content = b"".join([chunk async for chunk in answer.aiter_raw()])
+            finally:
+                await answer.aclose()
+        except httpx.TimeoutException:
+            return unavailable(part, "it did not answer in time")
+        except httpx.HTTPError:
+            return unavailable(part, "it is not running, or ended while it answered")
+        response = Response(content, answer.status_code)
+        kept = [(name.lower(), value) for name, value in answer.headers.raw]
+        length = [] if request.method == "HEAD" or answer.status_code in (204, 304) else [_length(content)]
+        response.raw_headers = [
+            pair for pair in kept if pair[0] not in _NOT_FORWARDED and not pair[0].startswith(b"access-control-")
+        ] + length
+        return response
+
+
+def refused(refusal: Refusal) -> JSONResponse:
+    """401 in the words of the hosted gateway."""
+    return JSONResponse(refusal.to_json(), 401)
+
+
+def unavailable(part: str, reason: str) -> JSONResponse:
+    """503: a part does not answer."""
+    message = f"cannot reach {part}: {reason}"
+    hint = "the local stack is starting or stopping, or that part was stopped; see `spaces status` and its log"
+    return JSONResponse({"code": "part_unavailable", "message": message, "hint": hint}, 503)
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """The whole body, or None if it is over the limit."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > _MAX_BODY_BYTES:
+                return None
+            chunks.append(chunk)
+    except ClientDisconnect:
+        return None
+    return b"".join(chunks)
+
+
+def _forwarded(request: Request, *, without: set[bytes]) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in request.headers.raw if name not in _NOT_FORWARDED | without]
+
+
+def _length(content: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", str(len(content)).encode()

@@ -1,0 +1,116 @@
+"""How each part of the stack is started; the order is the stack's."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from spaces_sdk.local.deno import DenoProgram
+from spaces_sdk.local.folder import StackSecrets
+from spaces_sdk.local.gateway.settings import GatewaySettings
+from spaces_sdk.local.ports import HOST
+from spaces_sdk.local.postgres import SUPERUSER, PostgresCluster
+from spaces_sdk.local.process import ManagedProcess
+from spaces_sdk.local.readiness import wait_until_ready
+from spaces_sdk.local.settings import StackSettings
+
+PARTS = ("postgres", "lite", "realtime", "gateway")
+READY_WITHIN_S = 30.0
+_LITE_FOLDER = Path(__file__).with_name("lite")
+_IMPORT_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The loopback ports of the parts behind the gateway."""
+
+    postgres: int
+    lite: int
+    realtime: int
+
+
+class Lite:
+    """REST and Auth: Supabase Lite on Deno. It loads while the database is being made, and begins when told to."""
+
+    def __init__(self, settings: StackSettings, secrets: StackSecrets, logs: Path) -> None:
+        self.program = DenoProgram(_LITE_FOLDER)
+        self._settings = settings
+        self._secrets = secrets
+        self._log = logs / "lite.log"
+
+    async def start(self, port: int, postgres_port: int) -> ManagedProcess:
+        """Start it; it waits for `begin`."""
+        await self.program.fetch(self._settings.report)
+        command = self.program.command(net=[f"{HOST}:{port}", f"{HOST}:{postgres_port}"])
+        # A cheap hash: accounts of a development stack, and each hashing would hold up all requests of that process.
+        env = self.program.environment(LITE_TELEMETRY="0", LITE_AUTH_BCRYPT_COST="6")
+        return await ManagedProcess.start("lite", command, log_path=self._log, env=env, has_input=True)
+
+    async def begin(self, process: ManagedProcess, cluster: PostgresCluster, port: int, public_url: str) -> None:
+        """Tell it where the migrated database is, and wait until it serves."""
+        told = {
+            "port": port,
+            "rest_db_url": cluster.url("authenticator"),
+            "auth_db_url": cluster.url("supabase_auth_admin"),
+            "schema_db_url": cluster.url("postgres"),
+            "jwt_secret": self._secrets.jwt_secret,
+            "jwt_expiry_s": self._settings.jwt_expiry_s,
+            "publishable_key": self._secrets.publishable_key,
+            "secret_key": self._secrets.secret_key,
+            "public_url": public_url,
+        }
+        await process.feed(json.dumps(told))
+        try:
+            await wait_until_ready(process, f"http://{HOST}:{port}/ready", within_s=READY_WITHIN_S)
+        except BaseException:
+            if "cached-only" in process.log_tail():
+                self.program.forget()
+            raise
+
+
+async def start_realtime(
+    settings: StackSettings, secrets: StackSecrets, logs: Path, cluster: PostgresCluster, port: int
+) -> ManagedProcess:
+    """Start the Realtime server on a bootstrapped database; ready when `/ready` on its port says so."""
+    env = {
+        **_python_environment(),
+        **settings.realtime_env,
+        "SPACES_REALTIME_HOST": HOST,
+        "SPACES_REALTIME_PORT": str(port),
+        "SPACES_REALTIME_DB_URL": cluster.url(SUPERUSER),
+        "SPACES_REALTIME_JWT_SECRET": secrets.jwt_secret,
+    }
+    command = [sys.executable, "-m", "spaces_sdk.local.realtime"]
+    return await ManagedProcess.start("realtime", command, log_path=logs / "realtime.log", env=env)
+
+
+async def start_gateway(secrets: StackSecrets, logs: Path, listen_fd: int, ports: Ports) -> ManagedProcess:
+    """Start the gateway on a listening socket; it answers 503 for parts that are not there yet."""
+    command = [sys.executable, "-m", "spaces_sdk.local.gateway"]
+    process = await ManagedProcess.start(
+        "gateway",
+        command,
+        log_path=logs / "gateway.log",
+        env=_python_environment(),
+        has_input=True,
+        pass_fds=[listen_fd],
+    )
+    told = GatewaySettings(
+        listen_fd=listen_fd,
+        lite_port=ports.lite,
+        realtime_port=ports.realtime,
+        publishable_key=secrets.publishable_key,
+        secret_key=secrets.secret_key,
+        jwt_secret=secrets.jwt_secret,
+    )
+    await process.feed(told.to_json())
+    return process
+
+
+def _python_environment() -> dict[str, str]:
+    # The parts must import this very package, wherever this process found it.
+    path = os.pathsep.join(filter(None, [str(_IMPORT_ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,41 @@
+"""What can be set about a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_PORT = 54321
+DEFAULT_DATA_DIR = Path(".spaces")
+
+
+def _say_nothing(_: str) -> None:
+    """Default for `report`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackSettings:
+    """Settings of a local stack.
+
+    Attributes:
+        data_dir: Folder of data, secrets and logs; made if missing.
+        port: Loopback port of the gateway; 0 takes a free one. The default is the Supabase CLI's.
+        postgres_bin: Folder with `initdb` and `postgres`, version 15 or later; None takes the wheel's.
+        jwt_expiry_s: Life of an access token in seconds, as hosted 3600.
+        default_privileges: `closed` as in hosted projects made since May 2026, `open` as in older ones.
+        realtime_env: More variables for the Realtime server (`SPACES_REALTIME_…`).
+        sweep_interval_s: Seconds between two sweeps of expired leases.
+        is_temporary: True trades safety against a crash of the machine for speed.
+        report: Called with lines for the user while it starts.
+    """
+
+    data_dir: Path = DEFAULT_DATA_DIR
+    port: int = DEFAULT_PORT
+    postgres_bin: Path | None = None
+    jwt_expiry_s: int = 3600
+    default_privileges: str = "closed"
+    realtime_env: Mapping[str, str] = field(default_factory=dict[str, str])
+    sweep_interval_s: float = 30.0
+    is_temporary: bool = False
+    report: Callable[[str], None] = _say_nothing
