@@ -21,6 +21,8 @@ class StackError(SpacesError):
         super().__init__(message, code=code, hint=hint)
         self.part = part
         self.log_tail = log_tail
+        if log_tail:
+            self.add_note(f"The last lines of its log:\n{log_tail}")
 
 
 class MigrationError(StackError):

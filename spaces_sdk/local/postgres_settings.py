@@ -35,7 +35,8 @@ def server_settings(*, wal_level: str, is_temporary: bool) -> dict[str, str]:
         "log_line_prefix": "%m [%p] %u ",
         "log_parameter_max_length": "0",  # parameters may be secrets
         "log_parameter_max_length_on_error": "0",
-        "synchronous_commit": "off",  # at worst the last instant of a development database is lost with the machine
+        # Not off: replication, and with it Realtime, only sends what has been flushed, up to 200 ms later then.
+        "synchronous_commit": "local",
     }
     if is_temporary:
         settings |= {"fsync": "off", "full_page_writes": "off"}

@@ -83,7 +83,7 @@ async def run_together(*jobs: Coroutine[Any, Any, None]) -> None:
             for job in jobs:
                 group.create_task(job)
     except BaseExceptionGroup as failures:
-        raise _first_of(failures) from None
+        raise failures.exceptions[0] from None
 
 
 async def cancel_and_wait(task: asyncio.Task[None]) -> None:
@@ -92,10 +92,3 @@ async def cancel_and_wait(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
-
-
-def _first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    first: BaseException = failures
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return first
