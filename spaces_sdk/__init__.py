@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from spaces_sdk.auth import AuthClient
-    from spaces_sdk.auth_models import AuthSession, ConfirmationRequired, SignedIn, User
+    from spaces_sdk.auth import AuthClient, AuthSession, ConfirmationRequired, SignedIn, User
     from spaces_sdk.client import Spaces
     from spaces_sdk.clock import Clock, SystemClock
     from spaces_sdk.config import ApiKey, KeyKind, ProjectConfig
-    from spaces_sdk.drafts import MessageDraft
+    from spaces_sdk.drafts import MessageDraft, StateChanges
     from spaces_sdk.errors import (
         ApiError,
         AuthError,
@@ -103,17 +102,16 @@ if TYPE_CHECKING:
         Visibility,
     )
     from spaces_sdk.realtime import RealtimeOptions
-    from spaces_sdk.rooms import CleanupResult, RoomDetails, RoomManager, StateChanges
+    from spaces_sdk.rooms import CleanupResult, RoomDetails, RoomManager
+    from spaces_sdk.rpc import TokenProvider
     from spaces_sdk.session import RoomSession, SessionOptions
-    from spaces_sdk.tokens import TokenProvider
 
 _NAMES_OF = {
-    "auth": "AuthClient",
-    "auth_models": "AuthSession ConfirmationRequired SignedIn User",
+    "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
     "client": "Spaces",
     "clock": "Clock SystemClock",
     "config": "ApiKey KeyKind ProjectConfig",
-    "drafts": "MessageDraft",
+    "drafts": "MessageDraft StateChanges",
     "errors": (
         "ApiError AuthError ChannelError ConfigError ConflictError ConnectError ConnectTimeoutError "
         "ConnectionLostError InvalidCredentialsError InvalidRequestError JoinRejectedError NotFoundError "
@@ -132,9 +130,9 @@ _NAMES_OF = {
         "PreviewParticipant Role Room RoomPreview RoomState SyncPage Visibility"
     ),
     "realtime": "RealtimeOptions",
-    "rooms": "CleanupResult RoomDetails RoomManager StateChanges",
+    "rooms": "CleanupResult RoomDetails RoomManager",
     "session": "RoomSession SessionOptions",
-    "tokens": "TokenProvider",
+    "rpc": "TokenProvider",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 

@@ -14,13 +14,13 @@ from weakref import WeakSet
 
 import httpx
 
-from spaces_sdk.auth import AuthClient
+from spaces_sdk.auth.client import AuthClient
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.errors import UsageError
-from spaces_sdk.rooms import RoomManager
-from spaces_sdk.rpc import RpcClient
-from spaces_sdk.tokens import ProviderTokens, TokenListeners, TokenProvider, token_provider_of
+from spaces_sdk.rooms.manager import RoomManager
+from spaces_sdk.rpc.client import RpcClient
+from spaces_sdk.rpc.tokens import ProviderTokens, TokenListeners, TokenProvider, token_provider_of
 
 if TYPE_CHECKING:
     from supabase import AsyncClient as SupabaseClient
@@ -275,7 +275,7 @@ class _TokenPush:
 
 def _load(config: ProjectConfig, *, is_http_wanted: bool) -> httpx.AsyncClient | None:
     """What is slow before the first call: two imports, and the TLS context of the HTTP client."""
-    for name in ("postgrest", "supabase_auth", "spaces_sdk.auth_errors"):
+    for name in ("postgrest", "supabase_auth", "spaces_sdk.auth.errors"):
         import_module(name)
 
     if not is_http_wanted:

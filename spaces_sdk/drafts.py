@@ -1,12 +1,13 @@
-"""What a caller hands in to have several messages stored at once."""
+"""What a caller hands in: messages to be stored, changes of a room."""
 
 from __future__ import annotations
 
+from typing import TypedDict
 from uuid import UUID, uuid4
 
 from pydantic import Field
 
-from spaces_sdk.models import JsonObject, MessageType, Model
+from spaces_sdk.models import JsonObject, MessageType, Model, Visibility
 
 
 class MessageDraft(Model):
@@ -24,3 +25,23 @@ class MessageDraft(Model):
     metadata: JsonObject = Field(default_factory=dict)
     reply_to: UUID | None = None
     id: UUID = Field(default_factory=uuid4)
+
+
+class StateChanges(TypedDict, total=False):
+    """What the host can change; only what is named is changed.
+
+    Attributes:
+        mode: A name in `room_modes`: gangster, playful, philosopher, conspiracy, wildcard, or the app's own.
+        name: 1 to 100 characters.
+        max_participants: 1 to 50; those who are in stay in.
+        settings: Merged into the room's (RFC 7396: null removes a key); at most 16 kB together.
+        is_active: False closes the room, True opens it again.
+    """
+
+    mode: str
+    conversation_active: bool
+    name: str
+    max_participants: int
+    settings: JsonObject
+    visibility: Visibility | str
+    is_active: bool

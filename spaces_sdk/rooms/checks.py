@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 from uuid import UUID
@@ -20,6 +21,8 @@ CONTENT_LENGTH: Final = 8_000
 AI_CONTENT_LENGTH: Final = 200_000
 METADATA_BYTES: Final = 16_384
 MAX_PARTICIPANTS: Final = 50
+LONGEST_EXPIRY_S: Final = 315_360_000
+"""The limits of the migrations' check constraints; the last is ten years."""
 
 _ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Z2-9]{6}")
 """Six of A-Z and 2-9 without I and O: no letter can be taken for a digit."""
@@ -55,9 +58,10 @@ def uuid_of(operation: str, name: str, value: UUID | str) -> UUID:
 
 
 def name_of(operation: str, name: str, text: str, longest: int) -> str:
-    """A name without white space around it, 1 to `longest` characters."""
-    checked_text(operation, name, text)
-    text = text.strip()
+    """A name without white space around it, 1 to `longest` characters, none of them a control character."""
+    text = checked_text(operation, name, text).strip()
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise refuse(operation, f"{name} has control characters")
     if not 1 <= len(text) <= longest:
         raise refuse(operation, f"{name} must have 1 to {longest} characters, it has {len(text)}")
     return text
@@ -78,9 +82,10 @@ def content_of(operation: str, content: str, message_type: MessageType) -> str:
     """The body of a message, not blank and not over its limit."""
     checked_text(operation, "content", content)
     longest = AI_CONTENT_LENGTH if message_type is MessageType.AI_RESPONSE else CONTENT_LENGTH
-    length = len(content.strip())
-    if not 1 <= length <= longest:
-        raise refuse(operation, f"content must have 1 to {longest} characters, it has {length}")
+    if not content.strip():
+        raise refuse(operation, "content is empty")
+    if len(content) > longest:
+        raise refuse(operation, f"content must have at most {longest} characters, it has {len(content)}")
     return content
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from spaces_sdk.errors import ProtocolError
-from spaces_sdk.rpc import RpcClient
-from spaces_sdk.rpc_errors import fields_of
+from spaces_sdk.rpc.answers import fields_of
+from spaces_sdk.rpc.client import RpcClient
 
 T = TypeVar("T")
 

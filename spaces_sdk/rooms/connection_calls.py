@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from spaces_sdk import checks
-from spaces_sdk.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.models import JoinedRoom, JsonObject, LeaseStatus, Participant, SyncPage
-from spaces_sdk.room_calls import REPEAT_HINT
-from spaces_sdk.rpc import Procedure, Repeat
+from spaces_sdk.rooms import checks
+from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
+from spaces_sdk.rooms.room_calls import REPEAT_HINT
+from spaces_sdk.rpc.client import Procedure, Repeat
 
 JOIN_ROOM = Procedure("join_room", "join the room", Repeat.SAFE)
 SYNC_ROOM = Procedure("sync_room", "catch up with the room", Repeat.READ)
@@ -181,10 +181,10 @@ class ConnectionCalls(Calls):
             timeout_s: The whole call, in seconds, > 0.
 
         Returns:
-            False if the room has had too many signals, and this one was dropped.
+            False if there were too many, from this user or in the room, and this one was dropped.
 
         Raises:
-            RateLimitedError: Too many from this user.
+            PermissionDeniedError: No participant, or muted.
             TransportError: No answer; it may have been sent.
         """
         doing = SIGNAL.operation

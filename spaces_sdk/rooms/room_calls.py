@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypedDict, Unpack
+from typing import Unpack
 from uuid import UUID, uuid4
 
-from spaces_sdk import checks
-from spaces_sdk.calls import TIMEOUT_S, Calls, field_of, parsed
+from spaces_sdk.drafts import StateChanges
 from spaces_sdk.models import JsonObject, Page, Participant, Room, RoomPreview, RoomState, Visibility
-from spaces_sdk.room_models import CleanupResult, RoomDetails
-from spaces_sdk.rpc import Procedure, Repeat
+from spaces_sdk.rooms import checks
+from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
+from spaces_sdk.rooms.models import CleanupResult, RoomDetails
+from spaces_sdk.rpc.client import Procedure, Repeat
 
 CREATE_ROOM = Procedure("create_room", "create the room", Repeat.SAFE)
 GET_BY_CODE = Procedure("get_room_by_code", "look up the room", Repeat.READ)
@@ -24,26 +25,6 @@ CLEAN_UP = Procedure("cleanup_inactive_rooms", "clean up inactive rooms", Repeat
 SCHEMA_VERSION = Procedure("schema_version", "read the version of the database's schema", Repeat.READ)
 
 REPEAT_HINT = "repeat the call: what it has set already, it does not set again"
-
-
-class StateChanges(TypedDict, total=False):
-    """What the host can change; only what is named is changed.
-
-    Attributes:
-        mode: A name in `room_modes`: gangster, playful, philosopher, conspiracy, wildcard, or the app's own.
-        name: 1 to 100 characters.
-        max_participants: 1 to 50; those who are in stay in.
-        settings: Merged into the room's (RFC 7396: null removes a key); at most 16 kB together.
-        is_active: False closes the room, True opens it again.
-    """
-
-    mode: str
-    conversation_active: bool
-    name: str
-    max_participants: int
-    settings: JsonObject
-    visibility: Visibility | str
-    is_active: bool
 
 
 class RoomCalls(Calls):
@@ -69,7 +50,7 @@ class RoomCalls(Calls):
             mode: The personality of its bots; a name in `room_modes`.
             visibility: Who finds it; `unlisted` is who has the code.
             settings: The app's own, at most 16 kB as JSON.
-            expires_after: Time without activity after which it is deleted; None keeps it.
+            expires_after: Time without activity after which it is deleted, a second to ten years; None keeps it.
             room_id: Idempotency key. None makes a random one.
             timeout_s: The whole call with retries and token refresh, in seconds, > 0.
 
@@ -85,8 +66,8 @@ class RoomCalls(Calls):
         doing = CREATE_ROOM.operation
         key = uuid4() if room_id is None else checks.uuid_of(doing, "room_id", room_id)
         checks.within(doing, "max_participants", max_participants, 1, checks.MAX_PARTICIPANTS)
-        if expires_after is not None and expires_after < timedelta(seconds=1):
-            raise checks.refuse(doing, "expires_after must be a second or more, or None")
+        if expires_after is not None:
+            checks.within(doing, "expires_after", expires_after.total_seconds(), 1, checks.LONGEST_EXPIRY_S)
         arguments = {
             "p_name": checks.name_of(doing, "name", name, checks.ROOM_NAME_LENGTH),
             "p_max_participants": max_participants,

@@ -23,8 +23,7 @@ from spaces_sdk.errors import (
     SchemaMismatchError,
     SpacesError,
 )
-from spaces_sdk.http_errors import closed_client, not_supabase
-from spaces_sdk.rpc_errors import (
+from spaces_sdk.rpc.answers import (
     MIGRATE_HINT,
     Effect,
     Failure,
@@ -34,8 +33,9 @@ from spaces_sdk.rpc_errors import (
     judge_exception,
     schema_missing,
 )
+from spaces_sdk.rpc.http_errors import closed_client, not_supabase
+from spaces_sdk.rpc.tokens import TokenSource
 from spaces_sdk.single_flight import SingleFlight
-from spaces_sdk.tokens import TokenSource
 
 SCHEMA_VERSION: Final = 1
 """What `schema_version()` must answer for this package."""

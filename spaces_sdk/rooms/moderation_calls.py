@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from spaces_sdk import checks
-from spaces_sdk.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.models import Kind, Participant
-from spaces_sdk.room_calls import REPEAT_HINT
-from spaces_sdk.rpc import Procedure, Repeat
+from spaces_sdk.rooms import checks
+from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
+from spaces_sdk.rooms.room_calls import REPEAT_HINT
+from spaces_sdk.rpc.client import Procedure, Repeat
 
 SET_KIND = Procedure("set_participant_kind", "set the participant's kind", Repeat.SAFE)
 KICK = Procedure("kick_participant", "kick the participant", Repeat.SAFE, frozenset({"participant_not_found"}))

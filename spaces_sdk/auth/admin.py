@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from spaces_sdk.auth_models import User
-from spaces_sdk.auth_service import DEFAULT_TIMEOUT_S, AuthService, required, user_of
+from spaces_sdk.auth.models import User
+from spaces_sdk.auth.service import DEFAULT_TIMEOUT_S, AuthService, required, user_of
 from spaces_sdk.errors import ConfigError
 from spaces_sdk.models import JsonObject
 

@@ -17,7 +17,7 @@ from spaces_sdk.errors import (
     SessionExpiredError,
     SpacesError,
 )
-from spaces_sdk.http_errors import (
+from spaces_sdk.rpc.http_errors import (
     closed_client,
     invalid_api_key,
     is_about_api_key,

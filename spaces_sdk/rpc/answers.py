@@ -18,7 +18,7 @@ from spaces_sdk.errors import (
     SessionExpiredError,
     SpacesError,
 )
-from spaces_sdk.http_errors import (
+from spaces_sdk.rpc.http_errors import (
     GATEWAY_STATUSES,
     NOT_SENT,
     invalid_api_key,

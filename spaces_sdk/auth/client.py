@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast
 
 import httpx
 
-from spaces_sdk.auth_admin import AdminAuth
-from spaces_sdk.auth_models import AuthSession, ConfirmationRequired, SignedIn, SignUpResult, User
-from spaces_sdk.auth_service import DEFAULT_TIMEOUT_S, AuthService, credentials, required, user_of
+from spaces_sdk.auth.admin import AdminAuth
+from spaces_sdk.auth.models import AuthSession, ConfirmationRequired, SignedIn, SignUpResult, User
+from spaces_sdk.auth.service import DEFAULT_TIMEOUT_S, AuthService, credentials, required, user_of
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import AuthError, ConnectTimeoutError, ServerError, SessionExpiredError, TransportError
 from spaces_sdk.jwt_claims import unverified_expiry
 from spaces_sdk.models import JsonObject
+from spaces_sdk.rpc.tokens import TokenListeners, checked_token
 from spaces_sdk.single_flight import SingleFlight
-from spaces_sdk.tokens import TokenListeners, checked_token
 
 if TYPE_CHECKING:
     from supabase_auth.types import (

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
-from spaces_sdk.auth_models import User
+from spaces_sdk.auth.models import User
 from spaces_sdk.clock import Clock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
@@ -47,7 +47,7 @@ class AuthService:
         from supabase_auth import AsyncGoTrueClient  # slow to import; loaded when `Spaces` is entered
         from supabase_auth.errors import AuthError as LibraryError
 
-        from spaces_sdk.auth_errors import auth_error
+        from spaces_sdk.auth.errors import auth_error
 
         key, url = self.config.key.value, self.config.url
         library = AsyncGoTrueClient(

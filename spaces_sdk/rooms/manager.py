@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from spaces_sdk.connection_calls import ConnectionCalls
-from spaces_sdk.message_calls import MessageCalls
-from spaces_sdk.moderation_calls import ModerationCalls
-from spaces_sdk.room_calls import RoomCalls, StateChanges
-from spaces_sdk.room_models import CleanupResult, RoomDetails
-
-__all__ = ["CleanupResult", "RoomDetails", "RoomManager", "StateChanges"]
+from spaces_sdk.rooms.connection_calls import ConnectionCalls
+from spaces_sdk.rooms.message_calls import MessageCalls
+from spaces_sdk.rooms.moderation_calls import ModerationCalls
+from spaces_sdk.rooms.room_calls import RoomCalls
 
 
 class RoomManager(RoomCalls, ConnectionCalls, MessageCalls, ModerationCalls):

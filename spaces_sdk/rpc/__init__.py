@@ -1,0 +1,6 @@
+"""Calls of the database's functions, over PostgREST."""
+
+from spaces_sdk.rpc.client import SCHEMA_VERSION, Procedure, Repeat, RpcClient
+from spaces_sdk.rpc.tokens import ProviderTokens, TokenProvider, TokenSource
+
+__all__ = ["SCHEMA_VERSION", "Procedure", "ProviderTokens", "Repeat", "RpcClient", "TokenProvider", "TokenSource"]
