@@ -1,0 +1,96 @@
+-- Token buckets. They are the first lock of every call; what they count is not undone, because a limit
+-- is an answer and not an exception. Unlogged: after a crash all start full, and nothing waits for the disk.
+create unlogged table spaces.rate_buckets (
+  user_id uuid not null,
+  action text not null,
+  room_id uuid not null,
+  tokens double precision not null,
+  taken integer not null,
+  refilled_at timestamptz not null,
+  constraint rate_buckets_pkey primary key (user_id, action, room_id)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+create index rate_buckets_refilled_at_idx on spaces.rate_buckets using brin (refilled_at);
+alter table spaces.rate_buckets enable row level security;
+revoke all on table spaces.rate_buckets from public, anon, authenticated, service_role;
+comment on table spaces.rate_buckets is
+  'What is left of each limit. One row a user and room for send, signal and moderation: one a user would make a bot wait for itself.';
+comment on column spaces.rate_buckets.user_id is 'All zeros for what all users share.';
+comment on column spaces.rate_buckets.room_id is 'All zeros for what does not belong to a room.';
+comment on column spaces.rate_buckets.taken is 'How many the last call got.';
+
+create function spaces.nil_uuid()
+returns uuid language sql immutable set search_path = '' as $$ select '00000000-0000-0000-0000-000000000000'::uuid $$;
+revoke all on function spaces.nil_uuid() from public, anon, authenticated, service_role;
+comment on function spaces.nil_uuid() is 'Stands for "all users" or "no room" in the key of a bucket.';
+
+-- Takes up to p_wanted tokens and answers how many it got. A limit without a row does not limit.
+create function spaces.take(p_user_id uuid, p_action text, p_room_id uuid, p_limit text, p_wanted integer default 1)
+returns integer language plpgsql set search_path = '' as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_capacity integer;
+  v_refill double precision;
+  v_taken integer;
+begin
+  select l.capacity, l.refill_per_s into v_capacity, v_refill from spaces.limits l where l.action = p_limit;
+  if not found then
+    return p_wanted;
+  end if;
+  insert into spaces.rate_buckets as b (user_id, action, room_id, tokens, taken, refilled_at)
+  values (p_user_id, p_action, p_room_id, v_capacity - least(p_wanted, v_capacity), least(p_wanted, v_capacity), v_now)
+  on conflict (user_id, action, room_id) do update set
+    tokens = least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at)))
+      - least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
+    taken = least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
+    refilled_at = greatest(b.refilled_at, v_now)
+  returning b.taken into v_taken;
+  return v_taken;
+end
+$$;
+revoke all on function spaces.take(uuid, text, uuid, text, integer) from public, anon, authenticated, service_role;
+comment on function spaces.take(uuid, text, uuid, text, integer) is 'Takes tokens from a bucket; answers how many it got.';
+
+-- Puts a token back: a look-up that found its room was no miss.
+create function spaces.give_back(p_user_id uuid, p_action text, p_room_id uuid, p_limit text)
+returns void language plpgsql set search_path = '' as $$
+begin
+  update spaces.rate_buckets b set tokens = least(l.capacity, b.tokens + 1)
+  from spaces.limits l
+  where l.action = p_limit and b.user_id = p_user_id and b.action = p_action and b.room_id = p_room_id;
+end
+$$;
+revoke all on function spaces.give_back(uuid, text, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.give_back(uuid, text, uuid, text) is 'Puts one token back into a bucket.';
+
+-- Seconds until a bucket holds a whole token again; 0 when it does.
+create function spaces.retry_after_s(p_user_id uuid, p_action text, p_room_id uuid, p_limit text)
+returns numeric language plpgsql volatile set search_path = '' as $$
+declare
+  v_missing double precision;
+  v_refill double precision;
+begin
+  select 1 - (b.tokens + l.refill_per_s * greatest(0, extract(epoch from clock_timestamp() - b.refilled_at))), l.refill_per_s
+    into v_missing, v_refill
+  from spaces.rate_buckets b join spaces.limits l on l.action = p_limit
+  where b.user_id = p_user_id and b.action = p_action and b.room_id = p_room_id;
+  if not found or v_missing <= 0 then
+    return 0;
+  end if;
+  return ceil((v_missing / v_refill)::numeric * 1000) / 1000;
+end
+$$;
+revoke all on function spaces.retry_after_s(uuid, text, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.retry_after_s(uuid, text, uuid, text) is 'Seconds until a bucket holds a whole token.';
+
+-- The answer of a call that is over its limit. An answer, because an exception would undo the count.
+create function spaces.rate_limited(p_operation text, p_retry_after_s numeric)
+returns jsonb language plpgsql immutable set search_path = '' as $$
+begin
+  return jsonb_build_object(
+    'ok', false, 'code', 'rate_limited', 'retry_after_s', greatest(p_retry_after_s, 0.001),
+    'message', format('cannot %s: too many calls', p_operation),
+    'hint', format('Wait %s s before the next try.', greatest(p_retry_after_s, 0.001)));
+end
+$$;
+revoke all on function spaces.rate_limited(text, numeric) from public, anon, authenticated, service_role;
+comment on function spaces.rate_limited(text, numeric) is 'The scalar answer of a call over its limit.';

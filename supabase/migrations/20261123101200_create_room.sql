@@ -1,0 +1,135 @@
+-- A name as it is stored: without white space at its ends, without control characters, of a length that fits.
+create function spaces.clean_name(p_value text, p_max_length integer, p_operation text, p_what text)
+returns text language plpgsql immutable set search_path = '' as $$
+declare
+  v_name text := regexp_replace(p_value, '^\s+|\s+$', '', 'g');
+begin
+  if v_name is null or char_length(v_name) not between 1 and p_max_length or v_name ~ '[[:cntrl:]]' then
+    perform spaces.fail('invalid_argument', format('cannot %s: the %s is empty, too long or has control characters', p_operation, p_what),
+                        format('Give 1 to %s characters.', p_max_length));
+  end if;
+  return v_name;
+end
+$$;
+revoke all on function spaces.clean_name(text, integer, text, text) from public, anon, authenticated, service_role;
+comment on function spaces.clean_name(text, integer, text, text) is 'Trims and checks a room''s or a participant''s name.';
+
+-- The values of a room that create_room and update_room_state both take.
+create function spaces.check_room_values(
+  p_operation text, p_max_participants integer, p_mode text, p_visibility text, p_settings jsonb
+) returns void language plpgsql stable set search_path = '' as $$
+begin
+  if p_max_participants is null or p_max_participants not between 1 and 50 then
+    perform spaces.fail('invalid_argument', format('cannot %s: max_participants is out of range', p_operation), 'Give 1 to 50.');
+  end if;
+  if not exists (select from public.room_modes m where m.name = p_mode) then
+    perform spaces.fail('invalid_argument', format('cannot %s: there is no such mode', p_operation),
+      'One of: ' || (select string_agg(m.name, ', ' order by m.name) from public.room_modes m));
+  end if;
+  if p_visibility is null or p_visibility not in ('private', 'unlisted', 'public') then
+    perform spaces.fail('invalid_argument', format('cannot %s: there is no such visibility', p_operation), 'One of: private, unlisted, public.');
+  end if;
+  if p_settings is null or jsonb_typeof(p_settings) <> 'object' or octet_length(p_settings::text) > 16384 then
+    perform spaces.fail('invalid_argument', format('cannot %s: the settings are no JSON object or over 16 kB', p_operation));
+  end if;
+end
+$$;
+revoke all on function spaces.check_room_values(text, integer, text, text, jsonb) from public, anon, authenticated, service_role;
+comment on function spaces.check_room_values(text, integer, text, text, jsonb) is 'Refuses values that no room may have.';
+
+-- Six characters of 32 are 30 bits; they come from a random UUID, whose first 32 bits are all random.
+create function public.generate_room_code()
+returns text language plpgsql volatile security definer set search_path = '' as $$
+declare
+  v_bits bigint;
+  v_code text;
+begin
+  loop
+    v_bits := ('x' || left(gen_random_uuid()::text, 8))::bit(32)::bigint;
+    select string_agg(substr('ABCDEFGHJKLMNPQRSTUVWXYZ23456789', ((v_bits >> (5 * i)) & 31)::integer + 1, 1), '')
+      into v_code from generate_series(0, 5) i;
+    exit when not exists (select from public.rooms r where r.room_code = v_code);
+  end loop;
+  return v_code;
+end
+$$;
+revoke all on function public.generate_room_code() from public, anon, authenticated, service_role;
+grant execute on function public.generate_room_code() to service_role;
+comment on function public.generate_room_code() is 'A room code that no room has: six characters of A-Z without I and O, and 2-9.';
+
+-- The user's active rooms, one caller at a time: the lock is held until the end of the transaction.
+create function spaces.require_free_room_slot(p_user_id uuid, p_operation text)
+returns void language plpgsql volatile set search_path = '' as $$
+declare
+  v_limit integer;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('spaces:active_rooms:' || p_user_id, 0));
+  select c.active_rooms_per_user into v_limit from spaces.config c;
+  if (select count(*) from public.rooms r where r.host_user_id = p_user_id and r.is_active) >= v_limit then
+    perform spaces.fail('room_limit_reached', format('cannot %s: you host %s active rooms already', p_operation, v_limit),
+                        'Close or delete one of them first.');
+  end if;
+end
+$$;
+revoke all on function spaces.require_free_room_slot(uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.require_free_room_slot(uuid, text) is 'Refuses one active room too many; serialises the calls of one user.';
+
+create function public.create_room(
+  p_name text, p_max_participants integer default 10, p_room_id uuid default null, p_mode text default 'gangster',
+  p_visibility text default 'unlisted', p_settings jsonb default '{}', p_expires_after_s integer default 86400
+) returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
+declare
+  c_operation constant text := 'create the room';
+  v_user_id uuid := spaces.caller(c_operation);
+  v_room_id uuid := coalesce(p_room_id, gen_random_uuid());
+  v_name text;
+  v_room public.rooms;
+begin
+  loop
+    -- The id is the idempotency key: a repeat answers the room as it is, before any limit.
+    select r.* into v_room from public.rooms r where r.id = v_room_id;
+    if found then
+      if v_room.host_user_id is distinct from v_user_id then
+        perform spaces.fail('conflict', format('cannot %s: its id is taken', c_operation), 'Choose another id.');
+      end if;
+      exit;
+    end if;
+    if v_name is null then
+      v_name := spaces.clean_name(p_name, 100, c_operation, 'name');
+      perform spaces.check_room_values(c_operation, p_max_participants, p_mode, p_visibility, p_settings);
+      if p_expires_after_s is not null and p_expires_after_s not between 1 and 315360000 then
+        perform spaces.fail('invalid_argument', format('cannot %s: expires_after_s is out of range', c_operation),
+                            'Give 1 second to 10 years, or null to keep the room.');
+      end if;
+      if not exists (select from auth.users u where u.id = v_user_id) then
+        perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', c_operation), 'Sign in again.');
+      end if;
+      -- Looked at before the bucket too, so that this answer comes and not the limit on calls.
+      if (select count(*) from public.rooms r where r.host_user_id = v_user_id and r.is_active)
+         >= (select c.active_rooms_per_user from spaces.config c) then
+        perform spaces.require_free_room_slot(v_user_id, c_operation);
+      end if;
+      if spaces.take(v_user_id, 'create', spaces.nil_uuid(), 'create') = 0 then
+        return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'create', spaces.nil_uuid(), 'create'));
+      end if;
+      perform spaces.require_free_room_slot(v_user_id, c_operation);
+    end if;
+    insert into public.rooms (id, room_code, host_user_id, name, max_participants, current_mode, visibility, settings, expires_after)
+    values (v_room_id, public.generate_room_code(), v_user_id, v_name, p_max_participants, p_mode, p_visibility, p_settings,
+            make_interval(secs => p_expires_after_s))
+    on conflict do nothing
+    returning * into v_room;
+    if found then
+      insert into spaces.room_heads (room_id) values (v_room_id);
+      exit;
+    end if;
+    -- Somebody was quicker with this id, or with this code: look again.
+  end loop;
+  return jsonb_build_object('ok', true, 'room', spaces.room_json(v_room),
+    'head', (select h.head from spaces.room_heads h where h.room_id = v_room_id));
+end
+$$;
+revoke all on function public.create_room(text, integer, uuid, text, text, jsonb, integer) from public, anon, authenticated, service_role;
+grant execute on function public.create_room(text, integer, uuid, text, text, jsonb, integer) to authenticated, service_role;
+comment on function public.create_room(text, integer, uuid, text, text, jsonb, integer) is
+  'Makes a room that the caller hosts. p_room_id is the idempotency key. Does not join it.';

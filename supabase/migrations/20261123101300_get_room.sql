@@ -1,0 +1,126 @@
+-- Looking rooms up. A code is tried here and nowhere else, and its misses are counted.
+
+create function public.get_room_by_code(p_code text)
+returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
+declare
+  c_operation constant text := 'find the room';
+  v_user_id uuid := spaces.caller(c_operation);
+  v_code text := upper(regexp_replace(p_code, '^\s+|\s+$', '', 'g'));
+  v_room public.rooms;
+  v_is_member boolean;
+  v_miss constant jsonb := jsonb_build_object('ok', false, 'code', 'room_not_found',
+    'message', format('cannot %s: no open room has this code', c_operation), 'hint', 'Ask for the code again.');
+begin
+  if v_code is null or v_code !~ '^[A-HJ-NP-Z2-9]{6}$' then
+    perform spaces.fail('invalid_room_code', format('cannot %s: that is no room code', c_operation),
+                        'Six characters: A-Z without I and O, and 2-9.');
+  end if;
+  -- Refused before looking, or else hits would still tell. A hit gets its token back.
+  if spaces.take(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss') = 0 then
+    return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss'));
+  end if;
+  -- The bucket that all users share is only read here: locking it would queue every look-up behind every other.
+  if spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all') > 0 then
+    perform spaces.give_back(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss');
+    return spaces.rate_limited(c_operation,
+      spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all'));
+  end if;
+
+  select r.* into v_room from public.rooms r where r.room_code = v_code and r.is_active;
+  v_is_member := v_room.host_user_id = v_user_id or exists (
+    select from public.room_participants p
+    where p.room_id = v_room.id and p.user_id = v_user_id and p.status = 'active');
+  -- Wrong, closed, and by invitation only: one answer for all.
+  if v_room.id is null or (v_room.visibility = 'private' and not coalesce(v_is_member, false)) then
+    if spaces.take(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all') = 0 then
+      return spaces.rate_limited(c_operation,
+        spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all'));
+    end if;
+    return v_miss;
+  end if;
+  perform spaces.give_back(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss');
+
+  if not coalesce(v_is_member, false) then
+    if not exists (select from auth.users u where u.id = v_user_id) then
+      perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', c_operation), 'Sign in again.');
+    end if;
+    begin
+      insert into spaces.admissions as a (room_id, user_id, expires_at)
+      select v_room.id, v_user_id, clock_timestamp() + make_interval(secs => c.admission_s::double precision) from spaces.config c
+      on conflict (room_id, user_id) do update set expires_at = excluded.expires_at;
+    exception when foreign_key_violation then -- deleted at this moment
+      return v_miss;
+    end;
+  end if;
+  return jsonb_build_object(
+    'ok', true,
+    'room', spaces.room_json(v_room),
+    'participants', (
+      select coalesce(jsonb_agg(jsonb_build_object('display_name', x.p -> 'display_name', 'is_online', x.p -> 'is_online',
+                                                   'kind', x.p -> 'kind', 'role', x.p -> 'role') order by x.n), '[]')
+      from jsonb_array_elements(spaces.participants_json(v_room.id, v_room.host_user_id, true)) with ordinality x (p, n)),
+    'participant_count', spaces.live_user_count(v_room.id));
+end
+$$;
+revoke all on function public.get_room_by_code(text) from public, anon, authenticated, service_role;
+grant execute on function public.get_room_by_code(text) to authenticated, service_role;
+comment on function public.get_room_by_code(text) is
+  'The room of a code, for anybody who has it; leaves them an admission of some minutes. Misses are counted, not raised.';
+
+create function public.get_room_by_id(p_room_id uuid)
+returns jsonb language plpgsql stable security definer set search_path = '' as $$
+declare
+  c_operation constant text := 'find the room';
+  v_user_id uuid := spaces.caller(c_operation);
+  v_room public.rooms;
+begin
+  select r.* into v_room from public.rooms r
+  where r.id = p_room_id and (r.host_user_id = v_user_id or exists (
+    select from public.room_participants p where p.room_id = r.id and p.user_id = v_user_id and p.status = 'active'));
+  if not found then
+    perform spaces.fail('room_not_found', format('cannot %s: there is no such room among yours', c_operation),
+                        'Look it up by its code.');
+  end if;
+  return jsonb_build_object(
+    'room', spaces.room_json(v_room),
+    'participants', spaces.participants_json(v_room.id, v_room.host_user_id, true),
+    'participant_count', spaces.live_user_count(v_room.id));
+end
+$$;
+revoke all on function public.get_room_by_id(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.get_room_by_id(uuid) to authenticated, service_role;
+comment on function public.get_room_by_id(uuid) is 'A room with its participants, for its host and its active participants.';
+
+create function public.is_host(p_room_id uuid)
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  v_user_id uuid := spaces.caller('check the host');
+begin
+  return exists (select from public.rooms r where r.id = p_room_id and r.host_user_id = v_user_id);
+end
+$$;
+revoke all on function public.is_host(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.is_host(uuid) to authenticated, service_role;
+comment on function public.is_host(uuid) is 'Whether the caller hosts the room; false also when there is none.';
+
+create function public.is_room_full(p_room_id uuid)
+returns boolean language plpgsql stable security definer set search_path = '' as $$
+declare
+  c_operation constant text := 'check the room''s places';
+  v_user_id uuid := spaces.caller(c_operation);
+  v_max integer;
+begin
+  select r.max_participants into v_max from public.rooms r
+  where r.id = p_room_id and (
+    r.host_user_id = v_user_id or r.visibility = 'public'
+    or exists (select from public.room_participants p where p.room_id = r.id and p.user_id = v_user_id and p.status = 'active')
+    or exists (select from spaces.admissions a where a.room_id = r.id and a.user_id = v_user_id and a.expires_at > clock_timestamp()));
+  if not found then
+    perform spaces.fail('room_not_found', format('cannot %s: there is no such room', c_operation), 'Look it up by its code.');
+  end if;
+  return spaces.live_user_count(p_room_id) >= v_max;
+end
+$$;
+revoke all on function public.is_room_full(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.is_room_full(uuid) to authenticated, service_role;
+comment on function public.is_room_full(uuid) is 'Whether every place is taken by a live connection; for who may join the room.';

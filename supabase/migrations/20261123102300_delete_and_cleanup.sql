@@ -1,0 +1,142 @@
+-- The end of rooms: by their host, or by the hourly job. The lock of the room comes first here too.
+
+create function public.delete_room(p_room_id uuid)
+returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
+declare
+  c_operation constant text := 'delete the room';
+  v_user_id uuid := spaces.caller(c_operation);
+  v_head spaces.room_heads;
+begin
+  if spaces.take(v_user_id, 'moderation', p_room_id, 'moderation') = 0 then
+    return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'moderation', p_room_id, 'moderation'));
+  end if;
+  v_head := spaces.lock_room(p_room_id, c_operation);
+  perform spaces.require_host(p_room_id, v_user_id, c_operation);
+  perform spaces.erase_room(v_head);
+  return jsonb_build_object('ok', true);
+end
+$$;
+revoke all on function public.delete_room(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.delete_room(uuid) to authenticated, service_role;
+comment on function public.delete_room(uuid) is 'Deletes a room of the caller with all that is in it; its sessions are told first.';
+
+create function spaces.erase_room(p_head spaces.room_heads)
+returns void language plpgsql volatile set search_path = '' as $$
+begin
+  perform spaces.publish(p_head.room_id, p_head.epoch, 'room:deleted', jsonb_build_object('head', p_head.head));
+  update spaces.connections c set ended_at = clock_timestamp() where c.room_id = p_head.room_id and c.ended_at is null;
+  delete from public.room_messages m where m.room_id = p_head.room_id;
+  delete from public.rooms r where r.id = p_head.room_id;
+end
+$$;
+revoke all on function spaces.erase_room(spaces.room_heads) from public, anon, authenticated, service_role;
+comment on function spaces.erase_room(spaces.room_heads) is 'Publishes room:deleted and deletes the room; under the lock.';
+
+-- What nobody needs any more and what belongs to no room's lock. Rows that somebody holds are left for the next run.
+create function spaces.purge()
+returns void language plpgsql volatile set search_path = '' as $$
+begin
+  delete from spaces.connections c where c.connection_id in (
+    select o.connection_id from spaces.connections o where o.ended_at < clock_timestamp() - interval '1 day'
+    limit 20000 for update skip locked);
+  delete from spaces.admissions a where (a.room_id, a.user_id) in (
+    select o.room_id, o.user_id from spaces.admissions o where o.expires_at < clock_timestamp()
+    limit 20000 for update skip locked);
+  -- A bucket that was left alone for a day is full.
+  delete from spaces.rate_buckets b where (b.user_id, b.action, b.room_id) in (
+    select o.user_id, o.action, o.room_id from spaces.rate_buckets o where o.refilled_at < clock_timestamp() - interval '1 day'
+    limit 20000 for update skip locked);
+end
+$$;
+revoke all on function spaces.purge() from public, anon, authenticated, service_role;
+comment on function spaces.purge() is 'Deletes ended leases, old admissions and full buckets, in batches.';
+
+-- Deletes closed rooms and those without activity for longer than they are kept. In batches, so that no call is long
+-- and no room waits: at most 20 rooms and 20,000 messages, none that somebody holds, none with a live lease.
+create function public.cleanup_inactive_rooms()
+returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
+declare
+  c_rooms constant integer := 20;
+  v_budget bigint := 20000;
+  v_room_ids uuid[];
+  v_room_id uuid;
+  v_head spaces.room_heads;
+  v_room public.rooms;
+  v_deleted bigint;
+  v_rooms_deleted integer := 0;
+  v_messages_deleted bigint := 0;
+  v_has_more boolean;
+begin
+  select array_agg(x.id) into v_room_ids from (
+    select r.id from public.rooms r
+    where (not r.is_active or r.last_activity < clock_timestamp() - r.expires_after)
+      and not exists (select from spaces.connections c
+                      where c.room_id = r.id and c.ended_at is null and c.expires_at > clock_timestamp())
+    order by r.last_activity limit c_rooms + 1) x;
+  v_has_more := coalesce(cardinality(v_room_ids), 0) > c_rooms;
+  -- By ascending id, as everybody who locks several rooms does.
+  for v_room_id in select i.id from unnest(v_room_ids[1:c_rooms]) i (id) order by i.id loop
+    select h.* into v_head from spaces.room_heads h where h.room_id = v_room_id for no key update skip locked;
+    if not found then
+      v_has_more := true;
+      continue;
+    end if;
+    select r.* into v_room from public.rooms r
+    where r.id = v_room_id and (not r.is_active or r.last_activity < clock_timestamp() - r.expires_after);
+    continue when not found or spaces.live_user_count(v_room_id) > 0; -- somebody came back meanwhile
+    with batch as (
+      select m.id from public.room_messages m where m.room_id = v_room_id order by m.seq limit v_budget
+    ), gone as (
+      delete from public.room_messages m using batch b where m.id = b.id returning 1
+    )
+    select count(*) into v_deleted from gone;
+    v_budget := v_budget - v_deleted;
+    v_messages_deleted := v_messages_deleted + v_deleted;
+    if not exists (select from public.room_messages m where m.room_id = v_room_id) then
+      perform spaces.erase_room(v_head);
+      v_rooms_deleted := v_rooms_deleted + 1;
+    else
+      -- Half empty: closed, so that nobody comes in before the next run.
+      v_has_more := true;
+      if v_room.is_active then
+        update public.rooms r set is_active = false where r.id = v_room_id returning r.* into v_room;
+        perform spaces.step(v_room_id, 'room:state-updated', jsonb_build_object('state', spaces.state_json(v_room)));
+      end if;
+    end if;
+    exit when v_budget <= 0;
+  end loop;
+  perform spaces.purge();
+  return jsonb_build_object('rooms_deleted', v_rooms_deleted, 'messages_deleted', v_messages_deleted,
+                            'has_more', v_has_more or v_budget <= 0);
+end
+$$;
+revoke all on function public.cleanup_inactive_rooms() from public, anon, authenticated, service_role;
+grant execute on function public.cleanup_inactive_rooms() to service_role;
+comment on function public.cleanup_inactive_rooms() is
+  'Deletes closed and forgotten rooms, in batches; call it again while has_more is true.';
+
+-- For pg_cron: the rooms in which nobody's heartbeat does it.
+create function spaces.sweep_rooms()
+returns integer language plpgsql volatile set search_path = '' as $$
+declare
+  v_room_id uuid;
+  v_gone integer := 0;
+begin
+  for v_room_id in
+    select x.room_id from (
+      select distinct c.room_id from spaces.connections c
+      where c.ended_at is null and c.expires_at <= clock_timestamp() limit 20) x
+    order by x.room_id
+  loop
+    perform from spaces.room_heads h where h.room_id = v_room_id for no key update skip locked;
+    if found then
+      v_gone := v_gone + spaces.sweep_room(v_room_id);
+    elsif not exists (select from spaces.room_heads h where h.room_id = v_room_id) then
+      update spaces.connections c set ended_at = clock_timestamp() where c.room_id = v_room_id and c.ended_at is null;
+    end if;
+  end loop;
+  return v_gone;
+end
+$$;
+revoke all on function spaces.sweep_rooms() from public, anon, authenticated, service_role;
+comment on function spaces.sweep_rooms() is 'Takes offline those whose leases have run out, in up to 20 rooms; answers how many went.';

@@ -1,0 +1,26 @@
+-- Where pg_cron is installed, it sweeps and cleans. Nothing depends on it: joins and heartbeats sweep their own room,
+-- and cleanup_inactive_rooms can be called by the service key from anywhere.
+create function spaces.schedule_jobs()
+returns boolean language plpgsql volatile set search_path = '' as $$
+begin
+  if not exists (select from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
+    return false;
+  end if;
+  execute $job$select cron.schedule('spaces-sweep', '30 seconds', 'select spaces.sweep_rooms()')$job$;
+  execute $job$select cron.schedule('spaces-cleanup', '7 * * * *', 'select public.cleanup_inactive_rooms()')$job$;
+  execute $job$select cron.schedule('spaces-purge-log', '37 3 * * *',
+    'delete from cron.job_run_details d using cron.job j where j.jobid = d.jobid and j.jobname like ''spaces-%'' and d.end_time < now() - interval ''1 day''')$job$;
+  return true;
+end
+$$;
+revoke all on function spaces.schedule_jobs() from public, anon, authenticated, service_role;
+comment on function spaces.schedule_jobs() is
+  'Schedules sweep and clean-up with pg_cron; false when it is not installed. Call it again after installing it.';
+
+do $$
+begin
+  perform spaces.schedule_jobs();
+exception when others then -- an older pg_cron, or one that this role may not use: not worth failing an installation
+  raise notice 'spaces: no jobs were scheduled: %', sqlerrm;
+end
+$$;

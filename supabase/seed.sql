@@ -1,0 +1,1 @@
+-- Nothing to seed: the modes that rooms need stand in their migration, and rooms are made by people.
