@@ -119,9 +119,9 @@ begin
   end if;
   select p.* into v_old from public.room_participants p where p.room_id = p_room_id and p.user_id = v_user_id;
   insert into public.room_participants as p (room_id, user_id, display_name, is_online, kind)
-  values (p_room_id, v_user_id, v_name, p_connection_id is not null, case when v_is_bot then 'bot' else 'human' end)
+  values (p_room_id, v_user_id, coalesce(v_name, v_old.display_name), p_connection_id is not null, case when v_is_bot then 'bot' else 'human' end)
   on conflict (room_id, user_id) do update set
-    display_name = coalesce(v_name, p.display_name),
+    display_name = excluded.display_name,
     is_online = p.is_online or p_connection_id is not null,
     kind = case when v_is_bot then 'bot' else p.kind end,
     status = 'active',
