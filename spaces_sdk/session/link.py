@@ -1,0 +1,210 @@
+"""The channel that a session hears through, and the pace at which it is had again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Final
+
+from spaces_sdk.clock import Clock
+from spaces_sdk.errors import ConnectionLostError, JoinRejectedError, SpacesError, TransportError
+from spaces_sdk.realtime.backoff import backoff
+from spaces_sdk.realtime.events import (
+    BroadcastReceived,
+    ChannelClosed,
+    ChannelEvent,
+    ChannelOverflowed,
+    CloseReason,
+    PresenceChanged,
+    PresenceSynced,
+)
+from spaces_sdk.session.api import ChannelPort, RealtimePort
+from spaces_sdk.session.pacing import rejoins_after_limit
+from spaces_sdk.session.tasks import TaskOwner
+
+logger = logging.getLogger("spaces_sdk.session")
+
+# A reader that never waits would leave the consumers no turn while a burst is taken in.
+BURST: Final = 64
+# Live for that long, the limit that had tripped is over.
+CALM_S: Final = 60.0
+
+_LIMIT_CODES: Final = frozenset({"too_many_channels", "too_many_users", "too_many_joins"})
+
+
+class Pace:
+    """Decides when the channel may be joined again. No I/O."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._joined_at = float("-inf")
+        self.not_before = float("-inf")
+        self.is_limited = False
+        self._after_limit: Iterator[float] = iter(())
+        self._after_refusal: Iterator[float] = iter(())
+        self._after_loss: Iterator[float] = iter(())
+        self._reset()
+
+    def _reset(self) -> None:
+        self._after_limit = rejoins_after_limit(self._random)
+        # Each refusal freezes the whole socket for 5 s.
+        self._after_refusal = backoff(self._random, base_s=2.0, cap_s=60.0)
+        self._after_loss = backoff(self._random, base_s=0.25, cap_s=2.0)
+
+    def joined(self, now: float) -> None:
+        """A join succeeded."""
+        self._joined_at = now
+        self.is_limited = False
+
+    def closed(self, reason: CloseReason, now: float) -> None:
+        """A joined channel ended."""
+        if now - self._joined_at >= CALM_S:
+            self._reset()
+        if reason is CloseReason.LIMIT_REACHED:
+            self.is_limited = True
+            self.not_before = now + next(self._after_limit)
+        elif reason is CloseReason.SOCKET_LOST or reason is CloseReason.SERVER_RESTART:
+            self.not_before = now
+        else:
+            self.not_before = now + next(self._after_loss)
+
+    def failed(self, error: SpacesError, now: float) -> None:
+        """A join did not succeed."""
+        if error.code in _LIMIT_CODES:
+            self.is_limited = True
+            self.not_before = now + next(self._after_limit)
+        elif isinstance(error, TransportError) and error.retryable:
+            # The join has waited through a backoff of its own already.
+            self.not_before = now + next(self._after_loss)
+        else:
+            self.not_before = now + next(self._after_refusal)
+
+
+class Link:
+    """Owns at most one live channel and its reader.
+
+    Args:
+        on_broadcast: Called with name and payload, on the reader's task: must not wait, must not raise.
+        on_gap: The buffer overflowed, or something on the topic was unreadable.
+        on_presence_left: Somebody's presence ended; the database knows more.
+        on_closed: The channel has ended.
+    """
+
+    def __init__(
+        self,
+        realtime: RealtimePort,
+        *,
+        clock: Clock,
+        random: Random,
+        tasks: TaskOwner,
+        on_broadcast: Callable[[str, object], None],
+        on_gap: Callable[[], None],
+        on_presence_left: Callable[[], None],
+        on_closed: Callable[[CloseReason, str], None],
+    ) -> None:
+        self._realtime = realtime
+        self._clock = clock
+        self._tasks = tasks
+        self._on_broadcast = on_broadcast
+        self._on_gap = on_gap
+        self._on_presence_left = on_presence_left
+        self._on_closed = on_closed
+        self._channel: ChannelPort | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self.pace = Pace(random)
+        self.joins = 0
+
+    @property
+    def topic(self) -> str | None:
+        """Topic of the live channel; None while there is none."""
+        return None if self._channel is None else self._channel.topic
+
+    async def join(self, topic: str, *, presence_key: str | None, timeout_s: float) -> None:
+        """Join a topic that the database has just named, and read it from then on; it replaces the former channel.
+
+        Cancel-safe: a join that is cancelled leaves the former channel as it was.
+
+        Raises:
+            JoinRejectedError: Realtime refused.
+            TransportError: Realtime was not reached in time.
+        """
+        channel = self._realtime.channel(topic, private=True, presence_key=presence_key)
+        try:
+            await channel.join(timeout_s=timeout_s)
+        except SpacesError as error:
+            self.pace.failed(error, self._clock.monotonic())
+            raise
+        self._retire()
+        self._channel = channel
+        self.joins += 1
+        self.pace.joined(self._clock.monotonic())
+        self._reader = self._tasks.start(self._read(channel), name=f"channel-reader {topic}")
+        if presence_key is not None:
+            self._tasks.start(self._track(channel, presence_key), name=f"presence {topic}")
+
+    async def leave(self, *, timeout_s: float) -> None:
+        """Leave the channel, if there is one. Never raises for the network."""
+        channel, self._channel = self._channel, None
+        await self._tasks.stop(self._reader)
+        if channel is not None:
+            await self._leave(channel, timeout_s)
+
+    def _retire(self) -> None:
+        former, self._channel = self._channel, None
+        if self._reader is not None:
+            self._reader.cancel()
+        if former is not None:
+            self._tasks.start(self._leave(former, 2.0), name=f"leave {former.topic}")
+
+    async def _leave(self, channel: ChannelPort, timeout_s: float) -> None:
+        try:
+            await channel.leave(timeout_s=timeout_s)
+        except SpacesError as error:
+            logger.debug("leaving %s: %s", channel.topic, error)
+
+    async def _track(self, channel: ChannelPort, key: str) -> None:
+        try:
+            await channel.track({"connection_id": key})
+        except SpacesError as error:
+            logger.info("presence on %s is off: %s", channel.topic, error)
+
+    async def _read(self, channel: ChannelPort) -> None:
+        taken = 0
+        while channel is self._channel:
+            try:
+                item = await channel.receive()
+            except ConnectionLostError as error:
+                item = ChannelClosed(CloseReason.SOCKET_LOST, error.message)
+            if self._take(channel, item):
+                return
+            taken += 1
+            if taken % BURST == 0:
+                await asyncio.sleep(0)
+
+    def _take(self, channel: ChannelPort, item: ChannelEvent) -> bool:
+        """Pass one item on; True after the last one."""
+        if channel is not self._channel:
+            return True
+        match item:
+            case BroadcastReceived(event=event, payload=payload):
+                self._on_broadcast(event, payload)
+            case ChannelOverflowed():
+                self._on_gap()
+            case PresenceChanged(leaves=leaves):
+                if leaves:
+                    self._on_presence_left()
+            case PresenceSynced():
+                pass
+            case ChannelClosed(reason=reason, message=message):
+                self._channel = None
+                self.pace.closed(reason, self._clock.monotonic())
+                self._on_closed(reason, message)
+                return True
+        return False
+
+
+def speaks_against_lease(error: SpacesError) -> bool:
+    """Whether a refused join may mean that the database has taken our place away."""
+    return isinstance(error, JoinRejectedError) and not error.retryable

@@ -1,0 +1,263 @@
+"""The life of one session: enters it, keeps it running, and ends it once, whoever asks for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from random import Random
+from uuid import UUID
+
+from spaces_sdk.clock import Clock
+from spaces_sdk.deadline import deadline
+from spaces_sdk.errors import (
+    ApiError,
+    ConnectTimeoutError,
+    NotJoinedError,
+    OutcomeUnknownError,
+    SessionClosedError,
+    SpacesError,
+    UsageError,
+)
+from spaces_sdk.events import ConnectionState, RoomLeft, SessionEnded
+from spaces_sdk.session.api import RealtimePort, SessionApi
+from spaces_sdk.session.connector import Connector
+from spaces_sdk.session.core import SessionCore
+from spaces_sdk.session.endings import OWN_LEAVE, Ending, failure
+from spaces_sdk.session.lifecycle import Machine, Trigger
+from spaces_sdk.session.options import SessionOptions
+from spaces_sdk.session.sending import Sender
+from spaces_sdk.session.stats import SessionStats
+from spaces_sdk.session.tasks import TaskOwner, run_to_end
+
+logger = logging.getLogger("spaces_sdk.session")
+
+
+class Runtime:
+    """Owns every task of one session.
+
+    Attributes:
+        core: What the session knows; None until the database has admitted it.
+        ending: How it ends or ended; None while it lives.
+        leave_error: Why the place could not be given back; the lease runs out by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: SessionApi,
+        realtime: RealtimePort,
+        room: str | UUID,
+        display_name: str | None,
+        options: SessionOptions,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._api = api
+        self._realtime = realtime
+        self._room = room
+        self._display_name = display_name
+        self._options = options
+        self._clock = clock
+        self._random = random
+        self._tasks = TaskOwner(on_crash=self._on_crash)
+        self._wake = asyncio.Event()
+        self._entry: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self._connector: Connector | None = None
+        self._room_id: UUID | None = None
+        self._has_lease = False
+        self.connection_id = new_id(random)
+        self.machine = Machine()
+        self.stats = SessionStats()
+        self.core: SessionCore | None = None
+        self.ending: Ending | None = None
+        self.leave_error: SpacesError | None = None
+        self.sender = Sender(
+            api, lambda: self.live_core("send").room_id, clock=clock, tasks=self._tasks, size=options.send_queue_size
+        )
+
+    @property
+    def connector(self) -> Connector:
+        if self._connector is None:
+            raise NotJoinedError("cannot use the session: it has not joined", hint="enter it with `async with`")
+        return self._connector
+
+    def joined_core(self, doing: str) -> SessionCore:
+        """What the session knows, also after its end.
+
+        Raises:
+            NotJoinedError: It never joined, or is still joining.
+        """
+        core = self.core
+        if core is None or self.machine.state in (ConnectionState.NEW, ConnectionState.JOINING):
+            if self.ending is not None:
+                raise self._closed(doing)
+            raise NotJoinedError(f"cannot {doing}: the session has not joined", hint="enter it with `async with`")
+        return core
+
+    def live_core(self, doing: str) -> SessionCore:
+        """What the session knows while it lives.
+
+        Raises:
+            NotJoinedError: It never joined, or is still joining.
+            SessionClosedError: It has ended, or is ending.
+        """
+        if self.ending is not None or self.machine.is_over:
+            raise self._closed(doing)
+        return self.joined_core(doing)
+
+    def _closed(self, doing: str) -> SessionClosedError:
+        error = self.ending.error if self.ending is not None else None
+        closed = SessionClosedError(
+            f"cannot {doing}: the session has ended" + (f" ({error.code})" if error is not None else "")
+        )
+        closed.__cause__ = error
+        return closed
+
+    # -- entering --------------------------------------------------------------------------------------
+
+    async def enter(self) -> None:
+        """Join; returns when the session is LIVE. Cancelled or failed, it leaves nothing behind.
+
+        Raises:
+            UsageError: Entered before.
+            SpacesError: What the join failed with.
+        """
+        if self.machine.state is not ConnectionState.NEW:
+            raise UsageError("cannot enter the session twice", hint="make a new one with `spaces.join`")
+        self.machine.fire(Trigger.ENTER)
+        entry = self._entry = asyncio.create_task(self._enter(), name="session-entry")
+        try:
+            await asyncio.wait({entry})
+        except asyncio.CancelledError:
+            self.end(OWN_LEAVE)
+            await self.closed()
+            raise
+        error = None if entry.cancelled() else entry.exception()
+        if error is not None:
+            self.end(failure(getattr(error, "code", "error"), error if isinstance(error, SpacesError) else None))
+            await self.closed()
+            raise error
+        if self.ending is not None:
+            await self.closed()
+            raise self._closed("join the room")
+
+    async def _enter(self) -> None:
+        try:
+            async with deadline(self._clock, self._options.join_timeout_s):
+                await self._join()
+        except TimeoutError:
+            cause = self._connector.last_error if self._connector is not None else None
+            why = cause.message if cause is not None else "no answer"
+            raise ConnectTimeoutError(
+                f"cannot join the room within {self._options.join_timeout_s:g} s: {why}"
+            ) from cause
+
+    async def _join(self) -> None:
+        room_id = self._room_id = await self._find_room()
+        asked_at = self._clock.monotonic()
+        self._has_lease = True
+        try:
+            joined = await self._api.join_room(
+                room_id, self._display_name, connection_id=self.connection_id, latest=self._options.latest
+            )
+        except ApiError as error:
+            # Refused in so many words: there is no lease. A server's failure leaves that open.
+            self._has_lease = error.status >= 500 or error.status == 0
+            raise
+        core = self.core = SessionCore(
+            joined, machine=self.machine, options=self._options, stats=self.stats, wake=self._wake.set
+        )
+        connector = self._connector = Connector(
+            core,
+            joined,
+            api=self._api,
+            realtime=self._realtime,
+            connection_id=self.connection_id,
+            options=self._options,
+            clock=self._clock,
+            random=self._random,
+            tasks=self._tasks,
+            wake=self._wake,
+            end=self.end,
+            asked_at=asked_at,
+        )
+        self._tasks.start(connector.heartbeats.run(), name="heartbeats")
+        await connector.open()
+        self._tasks.start(connector.run(), name="connector")
+
+    async def _find_room(self) -> UUID:
+        if isinstance(self._room, UUID):
+            return self._room
+        try:
+            return UUID(self._room)
+        except ValueError:
+            return (await self._api.get_room_by_code(self._room)).room.id
+
+    # -- ending ----------------------------------------------------------------------------------------
+
+    def end(self, ending: Ending) -> None:
+        """End the session; the first call decides how. Returns at once, `closed` waits for it."""
+        if self.ending is not None or self.machine.is_over:
+            return
+        self.ending = ending
+        if self.core is None:
+            self.machine.fire(ending.trigger)
+        else:
+            self.core.fire(ending.trigger, ending.reason)
+            if ending.trigger is not Trigger.LEAVE:
+                self.core.log.end(SessionEnded(reason=ending.reason), ending.error)
+        if self._entry is None:
+            self.machine.fire(Trigger.FINISHED)  # never entered: there is nothing to undo
+            return
+        self._closer = asyncio.create_task(self._close(ending), name="session-closer")
+
+    async def closed(self) -> None:
+        """Wait until nothing of the session runs any more, also while being cancelled."""
+        if self._closer is not None:
+            await run_to_end(self._closer)
+
+    async def _close(self, ending: Ending) -> None:
+        try:
+            self.sender.close()
+            await self._tasks.stop(self._entry)
+            await self._tasks.cancel()
+            await asyncio.gather(self._leave_channel(), self._leave_room(ending))
+        finally:
+            if self.core is not None:
+                self.core.log.end(RoomLeft(), None)
+            is_failure = ending.trigger is Trigger.FAIL
+            self.machine.fire(Trigger.FINISHED_FAILED if is_failure else Trigger.FINISHED)
+
+    async def _leave_channel(self) -> None:
+        if self._connector is not None:
+            await self._connector.link.leave(timeout_s=self._options.leave_timeout_s)
+
+    async def _leave_room(self, ending: Ending) -> None:
+        if not ending.is_polite or not self._has_lease or self._room_id is None:
+            return
+        try:
+            async with deadline(self._clock, self._options.leave_timeout_s):
+                await self._api.leave_room(
+                    self._room_id, connection_id=self.connection_id, timeout_s=self._options.leave_timeout_s
+                )
+        except TimeoutError:
+            self.leave_error = OutcomeUnknownError(
+                "cannot leave the room: no answer in time",
+                operation_id=self.connection_id,
+                hint="the lease runs out by itself",
+            )
+        except SpacesError as error:
+            self.leave_error = error
+        if self.leave_error is not None:
+            logger.info("room %s: the place was not given back: %s", self._room_id, self.leave_error.code)
+
+    def _on_crash(self, error: Exception) -> None:
+        cause = SpacesError(f"cannot go on: {error!r}", code="internal_error", hint="please report this as a bug")
+        cause.__cause__ = error
+        self.end(failure("internal_error", cause))
+
+
+def new_id(random: Random) -> UUID:
+    """A random id from the given source of chance."""
+    return UUID(int=random.getrandbits(128), version=4)

@@ -1,0 +1,163 @@
+"""The room as a session sees it, kept up to date from events and syncs. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from spaces_sdk.events import (
+    Event,
+    LeftReason,
+    MessageChunk,
+    MessageReceived,
+    MessageUpdated,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    StateUpdated,
+    VoiceStarted,
+    VoiceStopped,
+)
+from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Room, RoomState, SyncPage
+
+_REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED})
+
+
+class RoomView:
+    """Room, state, participants and the newest messages of one session.
+
+    Args:
+        joined: The answer that the session started from.
+        message_count: How many messages to keep.
+    """
+
+    def __init__(self, joined: JoinedRoom, *, message_count: int = 200) -> None:
+        self._message_count = message_count
+        self._messages: dict[UUID, Message] = {}
+        self.reset(joined)
+
+    def reset(self, joined: JoinedRoom) -> None:
+        """Start again from an answer of `join_room`. Messages are kept, the new ones laid over them."""
+        self._room = joined.room
+        self._state = joined.state
+        self._participants = {participant.user_id: participant for participant in joined.participants}
+        self._me = joined.me
+        self._as_of = joined.head
+        for message in joined.messages:
+            self._put(message)
+
+    @property
+    def room(self) -> Room:
+        return self._room
+
+    @property
+    def state(self) -> RoomState:
+        return self._state
+
+    @property
+    def me(self) -> Participant:
+        """This session's own participant, as last seen."""
+        return self._participants.get(self._me.user_id, self._me)
+
+    @property
+    def participants(self) -> list[Participant]:
+        """Those who are not removed: who is online first, then by the time of joining; a copy."""
+        return sorted(self._participants.values(), key=lambda p: (not p.is_online, p.joined_at, str(p.user_id)))
+
+    @property
+    def messages(self) -> list[Message]:
+        """The newest ones, oldest of them first; a copy."""
+        return list(self._messages.values())
+
+    def apply(self, event: Event, at: datetime | None = None) -> None:
+        """Take one event in.
+
+        Args:
+            at: When the database wrote it, for what is dated.
+        """
+        match event:
+            case MessageReceived(message=message) | MessageUpdated(message=message):
+                self._put(message)
+                return
+            case MessageChunk():
+                self._append(event)
+                return
+            case _:
+                pass
+        if event.pos is not None and event.pos <= self._as_of:
+            return  # a sync's snapshot was younger than its `to`: this is in it already
+        match event:
+            case ParticipantJoined(participant=participant) | ParticipantUpdated(participant=participant):
+                self._participants[participant.user_id] = participant
+            case ParticipantLeft(participants=gone, reason=reason):
+                self._remove(gone, is_removed=reason in _REMOVED)
+            case StateUpdated(state=state):
+                self._take_state(state)
+            case VoiceStarted(user_id=user_id):
+                self._set_voice(user_id, at or self._room.last_activity)
+            case VoiceStopped(user_id=user_id):
+                self._set_voice(user_id, None)
+            case _:
+                pass
+
+    def apply_snapshot(self, page: SyncPage) -> None:
+        """Take in what the last page of a sync says of participants, state and room."""
+        self._as_of = max(self._as_of, page.head)
+        if page.room is not None:
+            self._room = page.room
+        if page.state is not None:
+            self._take_state(page.state)
+        if page.participants is not None:
+            self._participants = {participant.user_id: participant for participant in page.participants}
+
+    def _put(self, message: Message) -> None:
+        known = self._messages.get(message.id)
+        if known is not None:
+            if message.revision >= known.revision:
+                self._messages[message.id] = message
+            return
+        newest = next(reversed(self._messages.values()), None)
+        if newest is not None and message.seq < newest.seq:
+            oldest = next(iter(self._messages.values()))
+            if message.seq < oldest.seq:
+                return  # a change of a message that is older than all that are kept
+            self._messages[message.id] = message
+            self._messages = {m.id: m for m in sorted(self._messages.values(), key=lambda m: m.seq)}
+        else:
+            self._messages[message.id] = message
+        while len(self._messages) > self._message_count:
+            del self._messages[next(iter(self._messages))]
+
+    def _append(self, chunk: MessageChunk) -> None:
+        known = self._messages.get(chunk.message_id)
+        if known is not None and known.status is MessageStatus.STREAMING and chunk.offset == len(known.content):
+            self._messages[known.id] = known.model_copy(update={"content": known.content + chunk.text})
+
+    def _remove(self, gone: Iterable[Participant], *, is_removed: bool) -> None:
+        for participant in gone:
+            if is_removed:
+                self._participants.pop(participant.user_id, None)
+            else:
+                offline = participant.model_copy(update={"is_online": False, "voice_since": None})
+                self._participants[participant.user_id] = offline
+
+    def _take_state(self, state: RoomState) -> None:
+        self._state = state
+        self._room = self._room.model_copy(
+            update={
+                "current_mode": state.mode,
+                "conversation_active": state.conversation_active,
+                "name": state.name,
+                "max_participants": state.max_participants,
+                "settings": state.settings,
+                "host_user_id": state.host,
+                "visibility": state.visibility,
+                "is_active": state.is_active,
+            }
+        )
+
+    def _set_voice(self, user_id: UUID, since: datetime | None) -> None:
+        known = self._participants.get(user_id)
+        if known is not None:
+            self._participants[user_id] = known.model_copy(update={"voice_since": since})
