@@ -45,13 +45,43 @@ class StackSecrets:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessMark:
+    """Names one process for certain, also after its id has been given to another.
+
+    Attributes:
+        pid: Process id.
+        started_at: Its start, in seconds since 1970.
+    """
+
+    pid: int
+    started_at: float
+
+    @classmethod
+    def own(cls) -> ProcessMark:
+        """This process."""
+        return cls(os.getpid(), psutil.Process().create_time())
+
+    @property
+    def is_alive(self) -> bool:
+        """True while that very process runs."""
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.started_at) < 1.0
+            return is_same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
 class StackState:
     """What is running: written once everything is ready, removed at the end.
 
     Attributes:
         pid: The supervisor.
-        started_at: Its start, in seconds since 1970: with the pid it names one process for certain.
+        started_at: Its start, in seconds since 1970.
         url: The stack's address.
+        publishable_key: API key of the role `anon`.
+        secret_key: API key of the role `service_role`.
         parts: Process id of each part.
     """
 
@@ -65,7 +95,7 @@ class StackState:
     @property
     def is_alive(self) -> bool:
         """True while that very supervisor runs."""
-        return is_process(self.pid, self.started_at)
+        return ProcessMark(self.pid, self.started_at).is_alive
 
 
 class StackFolder:
@@ -92,12 +122,12 @@ class StackFolder:
             self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._lock_fd, 1024).decode(errors="replace").strip()
             self.release()
-            state = self.read_state()
-            at = f" at {state.url}" if state is not None else ""
+            holder, state = self.holder(), self.read_state()
+            by = f" (pid {holder.pid})" if holder is not None else ""
+            at = f" at {state.url}" if state is not None and state.is_alive else ""
             raise StackError(
-                f"cannot use {self.path}: a stack is running from it already{at} (pid {holder or 'unknown'})",
+                f"cannot use {self.path}: a stack is running from it already{at}{by}",
                 code="already_running",
                 hint="use that one, end it with `spaces down`, or choose another --data-dir",
             ) from None
@@ -109,7 +139,7 @@ class StackFolder:
                 hint="choose another --data-dir",
             ) from error
         os.ftruncate(self._lock_fd, 0)
-        os.write(self._lock_fd, f"{os.getpid()}\n".encode())
+        os.write(self._lock_fd, json.dumps(asdict(ProcessMark.own())).encode())
         (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
         make_folder(self.logs, 0o700)
 
@@ -119,20 +149,20 @@ class StackFolder:
             os.close(self._lock_fd)
             self._lock_fd = -1
 
-    @property
-    def is_held(self) -> bool:
-        """True while some process holds the folder."""
+    def holder(self) -> ProcessMark | None:
+        """The process that holds the folder, from the beginning of its start to the end of its stop; None if free."""
         try:
             fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return False
+            return None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
+            mark = _read_json(self.path / "lock")
+            return ProcessMark(**mark)
         finally:
             os.close(fd)
-        return False
+        return None
 
     async def wait_for_old_server(self, *, within_s: float = 10.0) -> None:
         """After a supervisor was killed its Postgres is on its way out: wait until it has let go of the data.
@@ -201,15 +231,6 @@ class StackFolder:
 
     def clear_state(self) -> None:
         (self.path / "state.json").unlink(missing_ok=True)
-
-
-def is_process(pid: int, started_at: float) -> bool:
-    """True if the process with that id is the one that started then, and has not ended."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started_at) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _serves(pid: int, data_dir: Path) -> bool:

@@ -23,8 +23,7 @@ def main(argv: list[str]) -> None:
     watch_fd, uid, stop_signal, grace_s, program = int(argv[0]), int(argv[1]), int(argv[2]), float(argv[3]), argv[4:]
     alive_read, alive_write = os.pipe()
     if os.fork() == 0:
-        os.close(alive_write)
-        _let_go_of_output()
+        _keep_only(watch_fd, alive_read)
         _watch(os.getppid(), watch_fd, alive_read, stop_signal, grace_s)
         os._exit(0)
     os.close(alive_read)
@@ -66,11 +65,16 @@ def _end(target: int, stop_signal: int, grace_s: float) -> None:
         time.sleep(0.02)
 
 
-def _let_go_of_output() -> None:
-    # A pipe that the supervisor reads must end with PROGRAM, not with its watcher.
+def _keep_only(*kept: int) -> None:
+    """Let go of all else: pipes and sockets must end with PROGRAM, not with its watcher."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
+    begin = 3
+    for fd in sorted(kept):
+        os.closerange(begin, fd)
+        begin = fd + 1
+    os.closerange(begin, 1024)
 
 
 if __name__ == "__main__":

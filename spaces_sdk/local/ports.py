@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import TYPE_CHECKING
 
 from spaces_sdk.local.errors import StackError
+
+if TYPE_CHECKING:
+    import psutil
 
 HOST = "127.0.0.1"
 
@@ -43,6 +47,11 @@ def listen_on(port: int) -> socket.socket:
     return listener
 
 
+def _describe(process: psutil.Process) -> str:
+    is_ours = "spaces_sdk.local.gateway" in process.cmdline()
+    return "another local stack" if is_ours else process.name()
+
+
 def _holder_of(port: int) -> str:
     """` by NAME (pid N)`, or nothing where the system does not tell."""
     try:
@@ -53,7 +62,7 @@ def _holder_of(port: int) -> str:
         for connection in psutil.net_connections(kind="tcp"):
             address = connection.laddr
             if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+                return f" by {_describe(psutil.Process(connection.pid))} (pid {connection.pid})"
     except (psutil.Error, OSError):
         return ""
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 from collections.abc import AsyncGenerator
@@ -12,11 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
 from spaces_sdk.local.bootstrap import bootstrap
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import StackFolder, StackSecrets, StackState
+from spaces_sdk.local.folder import ProcessMark, StackFolder, StackSecrets, StackState
 from spaces_sdk.local.gateway.keys import Role, legacy_key
 from spaces_sdk.local.migrations import migrate
 from spaces_sdk.local.parts import PARTS, READY_WITHIN_S, Lite, Ports, start_gateway, start_realtime
@@ -46,6 +43,7 @@ class LocalStack:
         self.url = ""
         self._secrets: StackSecrets | None = None
         self._cluster: PostgresCluster | None = None
+        self._port = 0
         self._ports = Ports(0, 0, 0)
         self._listener: socket.socket | None = None
         self._supervisor: Supervisor | None = None
@@ -154,7 +152,8 @@ class LocalStack:
         try:
             self._supervisor = Supervisor()
             self._listener = listen_on(self.settings.port)
-            self.url = f"http://{HOST}:{self._listener.getsockname()[1]}"
+            self._port = int(self._listener.getsockname()[1])
+            self.url = f"http://{HOST}:{self._port}"
             self._ports = Ports(postgres=free_port(), lite=free_port(), realtime=free_port())
             binaries = await asyncio.to_thread(find_binaries, self.settings.postgres_bin)
             await self.folder.wait_for_old_server()
@@ -269,10 +268,11 @@ class LocalStack:
         await wait_until_ready(process, ready, within_s=READY_WITHIN_S)
 
     async def _start_gateway(self) -> None:
-        if self._listener is None:
-            raise _not_started()
-        fd = self._listener.fileno()
-        self._running.adopt(await start_gateway(self._known_secrets, self.folder.logs, fd, self._ports))
+        listener = self._listener or listen_on(self._port)
+        self._listener = None  # from here on the gateway alone has it: when it ends, connections are refused
+        with listener:
+            fd = listener.fileno()
+            self._running.adopt(await start_gateway(self._known_secrets, self.folder.logs, fd, self._ports))
 
     async def _stop_schedule(self) -> None:
         schedule, self._schedule = self._schedule, None
@@ -280,9 +280,10 @@ class LocalStack:
             await cancel_and_wait(schedule)
 
     def _write_state(self) -> None:
+        own = ProcessMark.own()
         state = StackState(
-            pid=os.getpid(),
-            started_at=psutil.Process().create_time(),
+            pid=own.pid,
+            started_at=own.started_at,
             url=self.url,
             publishable_key=self.publishable_key,
             secret_key=self.secret_key,

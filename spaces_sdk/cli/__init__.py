@@ -1,0 +1,3 @@
+"""The command `spaces`."""
+
+from __future__ import annotations

@@ -1,0 +1,41 @@
+"""Entry of the command `spaces`: one file a noun, registered here."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import typer
+
+from spaces_sdk.cli.stack import down, status, up
+
+_HELP = """Rooms where people and AI bots hold one conversation, on Supabase.
+
+Start here: `spaces demo` shows three people and a bot in one room; `spaces up` runs a whole Supabase on this machine.
+"""
+
+app = typer.Typer(
+    name="spaces",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up", short_help="Run Supabase on this machine; Ctrl-C stops it.")(up)
+app.command("down", short_help="Stop the stack of a data folder.")(down)
+app.command("status", short_help="Show address, keys and state of a running stack.")(status)
+
+if importlib.util.find_spec("spaces_sdk.cli.demo") is not None:
+    from spaces_sdk.cli.demo import demo
+
+    app.command("demo")(demo)
+
+
+def main() -> None:
+    """Run the command; exits 0 if it did what was asked, 1 if not, 2 for a mistake in the call."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
