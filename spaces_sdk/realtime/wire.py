@@ -131,8 +131,9 @@ def connect_error(error: Exception, *, secret: str) -> ConnectError:
         case InvalidStatus():
             told = ConnectError(f"cannot connect to Realtime: the server answered {error.response.status_code}")
         case ssl.SSLCertVerificationError():
+            why = getattr(error, "verify_message", error)
             told = ConnectError(
-                f"cannot connect to Realtime: {error.verify_message}",
+                f"cannot connect to Realtime: the certificate is not trusted ({why})",
                 code="tls_failed",
                 hint="pass a TLS context that trusts the server: RealtimeOptions(ssl=…)",
                 retryable=False,
@@ -147,7 +148,7 @@ def connect_error(error: Exception, *, secret: str) -> ConnectError:
         case _:
             told = ConnectError(f"cannot connect to Realtime: {type(error).__name__}: {error}", retryable=False)
     text = f"{error!r} {error} {told.message}"
-    if any(form in text for form in (secret, quote(secret), quote_plus(secret)) if form):
+    if any(form in text for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)) if form):
         return ConnectError(f"cannot connect to Realtime: {type(error).__name__}", retryable=told.retryable)
     told.__cause__ = error
     return told
