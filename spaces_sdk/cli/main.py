@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import typer
 
+from spaces_sdk.cli.demo import demo
 from spaces_sdk.cli.stack import down, status, up
 
 _HELP = """Rooms where people and AI bots hold one conversation, on Supabase.
@@ -26,10 +25,7 @@ app.command("up", short_help="Run Supabase on this machine; Ctrl-C stops it.")(u
 app.command("down", short_help="Stop the stack of a data folder.")(down)
 app.command("status", short_help="Show address, keys and state of a running stack.")(status)
 
-if importlib.util.find_spec("spaces_sdk.cli.demo") is not None:
-    from spaces_sdk.cli.demo import demo
-
-    app.command("demo")(demo)
+app.command("demo", short_help="See three people and a bot in one room.")(demo)
 
 
 def main() -> None:

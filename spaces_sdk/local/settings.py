@@ -10,8 +10,8 @@ DEFAULT_PORT = 54321
 DEFAULT_DATA_DIR = Path(".spaces")
 
 
-def _say_nothing(_: str) -> None:
-    """Default for `report`."""
+def say_nothing(_: str) -> None:
+    """The default of `report`: start in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +38,4 @@ class StackSettings:
     realtime_env: Mapping[str, str] = field(default_factory=dict[str, str])
     sweep_interval_s: float = 30.0
     is_temporary: bool = False
-    report: Callable[[str], None] = _say_nothing
+    report: Callable[[str], None] = say_nothing

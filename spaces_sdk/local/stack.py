@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from spaces_sdk.local.postgres_binaries import find_binaries
 from spaces_sdk.local.process import ManagedProcess
 from spaces_sdk.local.readiness import wait_until_ready
 from spaces_sdk.local.scheduler import run_schedule
-from spaces_sdk.local.settings import StackSettings
+from spaces_sdk.local.settings import StackSettings, say_nothing
 from spaces_sdk.local.supervisor import Supervisor, cancel_and_wait, run_together
 
 # Realtime says goodbye to its clients while the gateway still stands; Postgres goes last.
@@ -59,6 +59,7 @@ class LocalStack:
         default_privileges: str = "closed",
         realtime_env: dict[str, str] | None = None,
         sweep_interval_s: float = 30.0,
+        report: Callable[[str], None] | None = None,
     ) -> AsyncGenerator[LocalStack]:
         """A fresh stack on free ports in a temporary folder, deleted at the end. Arguments as in `StackSettings`."""
         base = temporary_folder("spaces-stack-")
@@ -71,6 +72,7 @@ class LocalStack:
             realtime_env=realtime_env or {},
             sweep_interval_s=sweep_interval_s,
             is_temporary=True,
+            report=report or say_nothing,
         )
         try:
             async with cls(settings) as stack:

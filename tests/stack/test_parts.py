@@ -1,0 +1,94 @@
+"""Single parts stopped, started, crashed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import httpx
+import psycopg
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.stack import LocalStack
+
+pytestmark = pytest.mark.stack
+
+
+async def _rest(stack: LocalStack) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+        return await http.get(f"{stack.url}/rest/v1/rooms", headers={"apikey": stack.secret_key})
+
+
+async def test_rest_is_unavailable_while_its_part_is_stopped(stack: LocalStack) -> None:
+    await stack.stop_part("lite")
+    try:
+        answer = await _rest(stack)
+        assert (answer.status_code, answer.json()["code"]) == (503, "part_unavailable")
+        assert answer.json()["hint"]
+    finally:
+        await stack.start_part("lite")
+    assert (await _rest(stack)).status_code == 200
+
+
+async def test_realtime_is_unavailable_while_its_part_is_stopped(stack: LocalStack) -> None:
+    await stack.stop_part("realtime")
+    try:
+        address = f"{stack.url.replace('http', 'ws', 1)}/realtime/v1/websocket?apikey={stack.publishable_key}"
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(address, proxy=None):
+                pass
+        assert refused.value.response.status_code == 503
+        assert (await _rest(stack)).status_code == 200
+        async with httpx.AsyncClient(trust_env=False) as http:
+            health = await http.get(f"{stack.url}/health")
+        assert health.status_code == 503
+        assert health.json()["parts"]["lite"] == "ok"
+    finally:
+        await stack.start_part("realtime")
+
+
+async def test_a_stopped_gateway_refuses_connections_and_comes_back_on_its_port(stack: LocalStack) -> None:
+    await stack.stop_part("gateway")
+    try:
+        with pytest.raises(httpx.ConnectError):
+            await _rest(stack)
+    finally:
+        await stack.start_part("gateway")
+    assert (await _rest(stack)).status_code == 200
+
+
+async def test_a_part_that_crashes_is_reported_with_its_log() -> None:
+    async with LocalStack.temporary() as own:
+        os.kill(own.pids["lite"], signal.SIGKILL)
+        async with asyncio.timeout(10):
+            failure = await own.wait_failed()
+        assert (failure.part, failure.code) == ("lite", "part_crashed")
+        assert "signal 9" in failure.message
+        assert "listening" in failure.log_tail
+
+
+async def test_postgres_comes_back_with_its_data() -> None:
+    async with LocalStack.temporary() as own:
+        async with await psycopg.AsyncConnection.connect(own.db_url, autocommit=True) as conn:
+            await conn.execute("create table kept as select 1 as n")
+        await own.stop_part("postgres")
+        await own.start_part("postgres")
+        async with await psycopg.AsyncConnection.connect(own.db_url) as conn:
+            cursor = await conn.execute("select n from kept")
+            assert await cursor.fetchone() == (1,)
+
+
+async def test_an_unknown_part_is_a_usage_error(stack: LocalStack) -> None:
+    with pytest.raises(StackError, match="no such part"):
+        await stack.start_part("studio")
+
+
+async def test_it_cannot_be_used_before_it_is_started() -> None:
+    from spaces_sdk.local.settings import StackSettings
+
+    with pytest.raises(StackError, match="not been started"):
+        _ = LocalStack(StackSettings()).db_url

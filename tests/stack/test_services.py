@@ -1,0 +1,253 @@
+"""REST and Auth through the gateway, as a client sees them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jwt
+import psycopg
+import pytest
+import pytest_asyncio
+
+from spaces_sdk.local.stack import LocalStack
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.stack
+
+PASSWORD = "correct horse"
+
+
+@dataclass
+class Api:
+    """A bare HTTP client of a stack."""
+
+    http: httpx.AsyncClient
+    stack: LocalStack
+
+    async def call(
+        self, method: str, path: str, *, key: str | None = None, token: str | None = None, json: Any = None
+    ) -> httpx.Response:
+        headers = {"apikey": self.stack.publishable_key if key is None else key}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        return await self.http.request(method, path, headers=headers, json=json)
+
+    async def sign_up(self) -> dict[str, Any]:
+        body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "data": {"nick": "Ada"}}
+        answer = await self.call("POST", "/auth/v1/signup", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def claims(self, session: dict[str, Any]) -> dict[str, Any]:
+        secret = self.stack.jwt_secret
+        return jwt.decode(session["access_token"], secret, algorithms=["HS256"], audience="authenticated")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def api(stack: LocalStack) -> AsyncIterator[Api]:
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=20.0) as http:
+        yield Api(http, stack)
+
+
+async def test_health_names_every_part_behind_the_gateway(api: Api) -> None:
+    answer = await api.http.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "parts": {"lite": "ok", "realtime": "ok"}}
+
+
+async def test_a_function_answers_the_publishable_key_of_a_user(api: Api) -> None:
+    session = await api.sign_up()
+    answer = await api.call("POST", "/rest/v1/rpc/schema_version", token=session["access_token"], json={})
+    assert (answer.status_code, answer.json()) == (200, 1)
+
+
+async def test_without_a_key_the_hosted_words(api: Api) -> None:
+    answer = await api.http.get("/rest/v1/rooms")
+    assert answer.status_code == 401
+    assert answer.json() == {
+        "message": "No API key found in request",
+        "hint": "No `apikey` request header or url param was found.",
+    }
+
+
+@pytest.mark.parametrize("key", ["sb_publishable_nonsense", "a.b.c", jwt.encode({"role": "anon"}, "x" * 32)])
+async def test_an_unknown_key_is_refused(api: Api, key: str) -> None:
+    answer = await api.call("GET", "/rest/v1/rooms", key=key)
+    assert answer.status_code == 401
+    assert answer.json()["message"] == "Invalid API key"
+
+
+async def test_the_key_may_stand_in_the_address(api: Api) -> None:
+    answer = await api.http.get("/auth/v1/settings", params={"apikey": api.stack.publishable_key})
+    assert answer.status_code == 200
+
+
+async def test_keys_of_older_projects_are_accepted(api: Api) -> None:
+    rooms = "/rest/v1/rooms?select=id&limit=1"
+    key = api.stack.service_role_key
+    assert (await api.call("GET", rooms, key=key, token=key)).status_code == 200
+    key = api.stack.anon_key
+    answer = await api.call("GET", rooms, key=key, token=key)
+    assert answer.json()["code"] == "42501"  # the key is fine, the role anon sees no table
+
+
+async def test_sign_up_sign_in_and_refresh_carry_the_hosted_claims(api: Api) -> None:
+    signed_up = await api.sign_up()
+    body = {"email": signed_up["user"]["email"], "password": PASSWORD}
+    signed_in = (await api.call("POST", "/auth/v1/token?grant_type=password", json=body)).json()
+    body = {"refresh_token": signed_in["refresh_token"]}
+    refreshed = (await api.call("POST", "/auth/v1/token?grant_type=refresh_token", json=body)).json()
+    for session in (signed_up, signed_in, refreshed):
+        claims = api.claims(session)
+        assert claims["sub"] == signed_up["user"]["id"]
+        assert claims["role"] == "authenticated"
+        assert claims["app_metadata"] == {"provider": "email", "providers": ["email"]}
+        assert claims["user_metadata"]["nick"] == "Ada"
+        assert claims["is_anonymous"] is False
+        assert claims["iss"] == f"{api.stack.url}/auth/v1"
+        assert claims["exp"] - claims["iat"] == 3600
+    assert api.claims(refreshed)["session_id"] == api.claims(signed_in)["session_id"]
+
+
+async def test_a_wrong_password_is_refused(api: Api) -> None:
+    session = await api.sign_up()
+    body = {"email": session["user"]["email"], "password": "wrong one"}
+    answer = await api.call("POST", "/auth/v1/token?grant_type=password", json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "invalid_credentials")
+
+
+async def test_an_anonymous_user_can_act_refresh_and_become_permanent(api: Api) -> None:
+    session = (await api.call("POST", "/auth/v1/signup", json={"data": {"nick": "guest"}})).json()
+    assert session["user"]["is_anonymous"] is True
+    assert session["user"]["user_metadata"] == {"nick": "guest"}
+    body = {"refresh_token": session["refresh_token"]}
+    answer = await api.call("POST", "/auth/v1/token?grant_type=refresh_token", json=body)
+    assert answer.status_code == 200, answer.text
+    claims = api.claims(answer.json())
+    assert (claims["sub"], claims["is_anonymous"]) == (session["user"]["id"], True)
+    token = answer.json()["access_token"]
+    user = (await api.call("GET", "/auth/v1/user", token=token)).json()
+    assert (user["id"], user["is_anonymous"]) == (session["user"]["id"], True)
+    answer = await api.call("POST", "/rest/v1/rpc/schema_version", token=token, json={})
+    assert (answer.status_code, answer.json()) == (200, 1)
+    # The admin gives the account an address and a password: from then on it is an ordinary one.
+    path = f"/auth/v1/admin/users/{user['id']}"
+    email = f"{uuid4().hex}@example.com"
+    body = {"email": email, "password": PASSWORD, "email_confirm": True}
+    assert (await api.call("PUT", path, key=api.stack.secret_key, json=body)).status_code == 200
+    body = {"email": email, "password": PASSWORD}
+    signed_in = (await api.call("POST", "/auth/v1/token?grant_type=password", json=body)).json()
+    assert api.claims(signed_in)["is_anonymous"] is False
+
+
+async def test_the_admin_makes_shows_and_deletes_a_bot(api: Api) -> None:
+    secret, email = api.stack.secret_key, f"{uuid4().hex}@example.com"
+    body = {
+        "email": email,
+        "password": PASSWORD,
+        "email_confirm": True,
+        "app_metadata": {"spaces_kind": "bot"},
+        "user_metadata": {"name": "Marvin"},
+    }
+    made = await api.call("POST", "/auth/v1/admin/users", key=secret, json=body)
+    assert made.status_code == 200, made.text
+    user = made.json()
+    assert user["app_metadata"]["spaces_kind"] == "bot"
+    assert user["email_confirmed_at"]
+    again = await api.call("POST", "/auth/v1/admin/users", key=secret, json=body)
+    assert (again.status_code, again.json()["error_code"]) == (422, "email_exists")
+    body = {"email": email, "password": PASSWORD}
+    session = (await api.call("POST", "/auth/v1/token?grant_type=password", json=body)).json()
+    assert api.claims(session)["app_metadata"]["spaces_kind"] == "bot"
+    listed = (await api.call("GET", "/auth/v1/admin/users?per_page=1000", key=secret)).json()["users"]
+    assert user["id"] in {one["id"] for one in listed}
+    path = f"/auth/v1/admin/users/{user['id']}"
+    assert (await api.call("GET", path, key=secret)).json()["user_metadata"]["name"] == "Marvin"
+    assert (await api.call("DELETE", path, key=secret)).status_code == 200
+    assert (await api.call("GET", path, key=secret)).status_code == 404
+
+
+async def test_nobody_else_reaches_the_admin_api(api: Api) -> None:
+    session = await api.sign_up()
+    path = "/auth/v1/admin/users"
+    assert (await api.call("GET", path)).status_code == 403
+    assert (await api.call("GET", path, token=session["access_token"])).status_code == 403
+    # As hosted: with a user's token it is the user who asks, whatever the key.
+    answer = await api.call("GET", path, key=api.stack.secret_key, token=session["access_token"])
+    assert answer.status_code == 403
+    forged = jwt.encode({"role": "service_role", "exp": time.time() + 60}, "x" * 32)
+    assert (await api.call("GET", path, token=forged)).status_code == 403
+
+
+async def test_an_expired_token_is_named_as_postgrest_names_it(api: Api) -> None:
+    claims = {"sub": str(uuid4()), "role": "authenticated", "exp": int(time.time()) - 60}
+    token = jwt.encode(claims, api.stack.jwt_secret)
+    answer = await api.call("POST", "/rest/v1/rpc/schema_version", token=token, json={})
+    assert (answer.status_code, answer.json()["code"]) == (401, "PGRST303")
+
+
+async def test_times_are_iso_8601(api: Api) -> None:
+    session = await api.sign_up()
+    answer = await api.call("GET", "/auth/v1/user", token=session["access_token"])
+    assert "T" in answer.json()["created_at"]
+    assert " " not in answer.json()["created_at"]
+
+
+async def test_any_page_may_call_it_and_answers_are_marked(api: Api) -> None:
+    headers = {"origin": "https://example.com", "access-control-request-headers": "apikey,authorization"}
+    preflight = await api.http.options("/rest/v1/rooms", headers=headers)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-headers"] == "apikey,authorization"
+    for answer in (await api.call("GET", "/auth/v1/settings"), await api.http.get("/rest/v1/rooms")):
+        assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+async def test_an_unknown_path_says_what_there_is(api: Api) -> None:
+    answer = await api.http.get("/nothing")
+    assert answer.status_code == 404
+    assert "/rest/v1" in answer.json()["hint"]
+
+
+async def test_a_body_over_the_limit_is_refused(api: Api) -> None:
+    answer = await api.http.post(
+        "/rest/v1/rpc/schema_version", headers={"apikey": api.stack.publishable_key}, content=b"x" * (11 * 1024 * 1024)
+    )
+    assert answer.status_code == 413
+
+
+async def test_serving_requests_widens_no_rights(api: Api) -> None:
+    session = await api.sign_up()
+    await api.call("GET", "/rest/v1/rooms", token=session["access_token"])
+    async with await psycopg.AsyncConnection.connect(api.stack.db_url) as conn:
+        cursor = await conn.execute(
+            """select grantee, table_name, privilege_type from information_schema.role_table_grants
+               where table_schema = 'public' and grantee in ('anon', 'authenticated')
+                 and (grantee = 'anon' or privilege_type <> 'SELECT')"""
+        )
+        assert await cursor.fetchall() == []
+        cursor = await conn.execute("select prosrc from pg_proc where oid = 'auth.uid()'::regprocedure")
+        row = await cursor.fetchone()
+        assert row is not None
+        assert "request.jwt.claims" in row[0]
+
+
+async def test_a_table_made_later_is_served_after_notify_pgrst(api: Api) -> None:
+    async with await psycopg.AsyncConnection.connect(api.stack.migration_db_url, autocommit=True) as conn:
+        await conn.execute("create table public.made_later (id int primary key)")
+        try:
+            await conn.execute("grant select on public.made_later to service_role")
+            await conn.execute("notify pgrst, 'reload schema'")
+
+            async def is_served() -> bool:
+                answer = await api.call("GET", "/rest/v1/made_later", key=api.stack.secret_key)
+                return answer.status_code == 200
+
+            await eventually(is_served, 10.0)
+        finally:
+            await conn.execute("drop table public.made_later")
