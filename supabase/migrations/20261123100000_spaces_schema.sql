@@ -25,33 +25,53 @@ create table spaces.error_codes (
   status integer not null,
   retryable boolean not null default false,
   description text not null,
+  hint text not null,
   constraint error_codes_pkey primary key (code),
   constraint error_codes_status_range check (status between 400 and 599)
 );
 alter table spaces.error_codes enable row level security;
 revoke all on table spaces.error_codes from public, anon, authenticated, service_role;
 comment on table spaces.error_codes is 'The stable codes of all errors; the same table stands in the SDK, and a test holds the two equal.';
+comment on column spaces.error_codes.hint is 'What to do next, where the call has nothing better to say.';
 comment on column spaces.error_codes.retryable is 'The same call may succeed later without any change.';
 
-insert into spaces.error_codes (code, status, retryable, description) values
-  ('invalid_argument', 400, false, 'An argument is missing, malformed or out of its range.'),
-  ('invalid_room_code', 400, false, 'A room code has six characters of A-Z without I and O, and 2-9.'),
-  ('not_authenticated', 401, false, 'The call needs a signed-in user.'),
-  ('not_host', 403, false, 'Only the host of the room may do this.'),
-  ('not_participant', 403, false, 'Only a participant of the room may do this.'),
-  ('not_allowed', 403, false, 'The caller may not do this to this row or with this value.'),
-  ('room_full', 403, false, 'Every place in the room is taken by a live connection.'),
-  ('banned', 403, false, 'The caller is banned from the room.'),
-  ('kicked', 403, false, 'The caller was removed from the room; its code lets them in again.'),
-  ('muted', 403, false, 'The caller may listen but not speak.'),
-  ('room_limit_reached', 403, false, 'The caller hosts as many active rooms as one may.'),
-  ('room_not_found', 404, false, 'There is no such room, or none that the caller may see.'),
-  ('message_not_found', 404, false, 'There is no such message in this room.'),
-  ('participant_not_found', 404, false, 'There is no such participant in this room.'),
-  ('room_inactive', 409, false, 'The room is closed.'),
-  ('lease_expired', 409, false, 'The connection is no longer live; join again.'),
-  ('conflict', 409, false, 'The id that the caller chose is already used for something else.'),
-  ('rate_limited', 429, true, 'Over a limit; wait retry_after_s seconds.');
+insert into spaces.error_codes (code, status, retryable, description, hint) values
+  ('invalid_argument', 400, false, 'An argument is missing, malformed or out of its range.',
+   'Change the argument and call again; nothing was changed.'),
+  ('invalid_room_code', 400, false, 'A room code has six characters of A-Z without I and O, and 2-9.',
+   'Six characters: A-Z without I and O, and 2-9.'),
+  ('not_authenticated', 401, false, 'The call needs a signed-in user.',
+   'Sign in first; a key alone has no user.'),
+  ('not_host', 403, false, 'Only the host of the room may do this.',
+   'Ask the host of the room.'),
+  ('not_participant', 403, false, 'Only a participant of the room may do this.',
+   'Join the room first.'),
+  ('not_allowed', 403, false, 'The caller may not do this to this row or with this value.',
+   'Ask the host of the room.'),
+  ('room_full', 403, false, 'Every place in the room is taken by a live connection.',
+   'Wait until somebody leaves.'),
+  ('banned', 403, false, 'The caller is banned from the room.',
+   'Ask the host of the room.'),
+  ('kicked', 403, false, 'The caller was removed from the room; its code lets them in again.',
+   'Look the room up by its code to be let in again.'),
+  ('muted', 403, false, 'The caller may listen but not speak.',
+   'Ask the host or a moderator of the room.'),
+  ('room_limit_reached', 403, false, 'The caller hosts as many active rooms as one may.',
+   'Close or delete one of your rooms first.'),
+  ('room_not_found', 404, false, 'There is no such room, or none that the caller may see.',
+   'It may have been deleted; look the room up by its code.'),
+  ('message_not_found', 404, false, 'There is no such message in this room.',
+   'It may have been deleted; read the messages again.'),
+  ('participant_not_found', 404, false, 'There is no such participant in this room.',
+   'List the participants again.'),
+  ('room_inactive', 409, false, 'The room is closed.',
+   'Its host can open it again.'),
+  ('lease_expired', 409, false, 'The connection is no longer live; join again.',
+   'Join the room again.'),
+  ('conflict', 409, false, 'The id that the caller chose is already used for something else.',
+   'Choose another id.'),
+  ('rate_limited', 429, true, 'Over a limit; wait retry_after_s seconds.',
+   'Wait retry_after_s seconds.');
 
 create table spaces.config (
   is_only boolean not null default true,
@@ -107,13 +127,26 @@ insert into spaces.limits (action, capacity, refill_per_s, description) values
   ('signal_room', 4, 2, 'Signals of all in a room together; over it they are dropped.'),
   ('moderation', 20, 20 / 60.0, 'Changes to a room and to its participants, by user and room.');
 
--- The one way to raise: HTTP status by way of the SQLSTATE, the stable code as the detail.
-create function spaces.fail(p_code text, p_message text, p_hint text default '')
-returns void language plpgsql stable set search_path = '' as $$
+-- A refusal as an answer, for calls that answer several things at once.
+create function spaces.refusal(p_code text, p_message text, p_hint text default null)
+returns jsonb language plpgsql stable set search_path = '' as $$
 begin
+  return jsonb_build_object('ok', false, 'code', p_code, 'message', p_message,
+    'hint', coalesce(p_hint, (select e.hint from spaces.error_codes e where e.code = p_code)));
+end
+$$;
+revoke all on function spaces.refusal(text, text, text) from public, anon, authenticated, service_role;
+comment on function spaces.refusal(text, text, text) is 'The JSON of a refusal that is answered and not raised.';
+
+-- The one way to raise: HTTP status by way of the SQLSTATE, the stable code as the detail.
+create function spaces.fail(p_code text, p_message text, p_hint text default null)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_code spaces.error_codes;
+begin
+  select e.* into strict v_code from spaces.error_codes e where e.code = p_code;
   raise exception using
-    errcode = 'PT' || coalesce((select e.status from spaces.error_codes e where e.code = p_code), 500),
-    message = p_message, detail = p_code, hint = p_hint;
+    errcode = 'PT' || v_code.status, message = p_message, detail = p_code, hint = coalesce(p_hint, v_code.hint);
 end
 $$;
 revoke all on function spaces.fail(text, text, text) from public, anon, authenticated, service_role;
@@ -126,8 +159,7 @@ declare
   v_user_id uuid := auth.uid();
 begin
   if v_user_id is null then
-    perform spaces.fail('not_authenticated', format('cannot %s: nobody is signed in', p_operation),
-                        'Sign in first; a key alone has no user.');
+    perform spaces.fail('not_authenticated', format('cannot %s: nobody is signed in', p_operation));
   end if;
   return v_user_id;
 end

@@ -31,10 +31,9 @@ declare
 begin
   select p.* into v_me from public.room_participants p where p.room_id = p_room_id and p.user_id = p_user_id;
   if v_me.status = 'kicked' then
-    perform spaces.fail('kicked', format('cannot %s: you were removed from this room', p_operation),
-                        'Look the room up by its code to be let in again.');
+    perform spaces.fail('kicked', format('cannot %s: you were removed from this room', p_operation));
   elsif v_me.id is null then
-    perform spaces.fail('not_participant', format('cannot %s: you are not in this room', p_operation), 'Join the room first.');
+    perform spaces.fail('not_participant', format('cannot %s: you are not in this room', p_operation));
   end if;
   return v_me;
 end
@@ -72,7 +71,7 @@ begin
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
   end if;
   if v_room.host_user_id is distinct from p_user_id then
-    perform spaces.fail('not_host', format('cannot %s: you are not its host', p_operation), 'Ask the host of the room.');
+    perform spaces.fail('not_host', format('cannot %s: you are not its host', p_operation));
   end if;
   return v_room;
 end

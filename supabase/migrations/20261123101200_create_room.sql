@@ -30,7 +30,8 @@ begin
     perform spaces.fail('invalid_argument', format('cannot %s: there is no such visibility', p_operation), 'One of: private, unlisted, public.');
   end if;
   if p_settings is null or jsonb_typeof(p_settings) <> 'object' or octet_length(p_settings::text) > 16384 then
-    perform spaces.fail('invalid_argument', format('cannot %s: the settings are no JSON object or over 16 kB', p_operation));
+    perform spaces.fail('invalid_argument', format('cannot %s: the settings are malformed', p_operation),
+                        'Give a JSON object of at most 16 kB.');
   end if;
 end
 $$;
@@ -57,22 +58,57 @@ revoke all on function public.generate_room_code() from public, anon, authentica
 grant execute on function public.generate_room_code() to service_role;
 comment on function public.generate_room_code() is 'A room code that no room has: six characters of A-Z without I and O, and 2-9.';
 
--- The user's active rooms, one caller at a time: the lock is held until the end of the transaction.
-create function spaces.require_free_room_slot(p_user_id uuid, p_operation text)
+create function spaces.active_room_count(p_user_id uuid)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (select count(*) from public.rooms r where r.host_user_id = p_user_id and r.is_active);
+end
+$$;
+revoke all on function spaces.active_room_count(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.active_room_count(uuid) is 'How many active rooms a user hosts.';
+
+-- One at a time for each user, to the end of the transaction: counting rooms and adding one belong together.
+create function spaces.lock_rooms_of(p_user_id uuid)
 returns void language plpgsql volatile set search_path = '' as $$
-declare
-  v_limit integer;
 begin
   perform pg_advisory_xact_lock(hashtextextended('spaces:active_rooms:' || p_user_id, 0));
-  select c.active_rooms_per_user into v_limit from spaces.config c;
-  if (select count(*) from public.rooms r where r.host_user_id = p_user_id and r.is_active) >= v_limit then
-    perform spaces.fail('room_limit_reached', format('cannot %s: you host %s active rooms already', p_operation, v_limit),
-                        'Close or delete one of them first.');
+end
+$$;
+revoke all on function spaces.lock_rooms_of(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.lock_rooms_of(uuid) is 'Serialises what changes how many active rooms a user hosts.';
+
+create function spaces.require_free_room_slot(p_user_id uuid, p_operation text)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_limit integer := (select c.active_rooms_per_user from spaces.config c);
+begin
+  if spaces.active_room_count(p_user_id) >= v_limit then
+    perform spaces.fail('room_limit_reached', format('cannot %s: you host %s active rooms already', p_operation, v_limit));
   end if;
 end
 $$;
 revoke all on function spaces.require_free_room_slot(uuid, text) from public, anon, authenticated, service_role;
-comment on function spaces.require_free_room_slot(uuid, text) is 'Refuses one active room too many; serialises the calls of one user.';
+comment on function spaces.require_free_room_slot(uuid, text) is 'Refuses one active room too many; after lock_rooms_of.';
+
+-- The id of a room is the idempotency key of making it: who repeats it gets the room as it is, before any limit.
+create function spaces.repeated_room(p_room_id uuid, p_user_id uuid, p_operation text)
+returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_room public.rooms;
+begin
+  select r.* into v_room from public.rooms r where r.id = p_room_id;
+  if not found then
+    return null;
+  elsif v_room.host_user_id is distinct from p_user_id then
+    perform spaces.fail('conflict', format('cannot %s: its id is taken', p_operation));
+  end if;
+  return jsonb_build_object('ok', true, 'room', spaces.room_json(v_room),
+    'head', (select h.head from spaces.room_heads h where h.room_id = p_room_id));
+end
+$$;
+revoke all on function spaces.repeated_room(uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.repeated_room(uuid, uuid, text) is
+  'The room of a repeated id, null when the id is new, 409 when it is somebody else''s.';
 
 create function public.create_room(
   p_name text, p_max_participants integer default 10, p_room_id uuid default null, p_mode text default 'gangster',
@@ -83,50 +119,49 @@ declare
   v_user_id uuid := spaces.caller(c_operation);
   v_room_id uuid := coalesce(p_room_id, gen_random_uuid());
   v_name text;
-  v_room public.rooms;
+  v_answer jsonb := spaces.repeated_room(v_room_id, v_user_id, c_operation);
 begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_name := spaces.clean_name(p_name, 100, c_operation, 'name');
+  perform spaces.check_room_values(c_operation, p_max_participants, p_mode, p_visibility, p_settings);
+  if p_expires_after_s is not null and p_expires_after_s not between 1 and 315360000 then
+    perform spaces.fail('invalid_argument', format('cannot %s: expires_after_s is out of range', c_operation),
+                        'Give 1 second to 10 years, or null to keep the room.');
+  end if;
+  if not exists (select from auth.users u where u.id = v_user_id) then
+    perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', c_operation), 'Sign in again.');
+  end if;
+
+  -- Each refusal looks for the id once more: what it counts, or waited for, may be the first try of this same call.
+  if spaces.active_room_count(v_user_id) >= (select c.active_rooms_per_user from spaces.config c) then
+    -- Before the limit on calls, so that this is the answer and not that one.
+    v_answer := spaces.repeated_room(v_room_id, v_user_id, c_operation);
+    if v_answer is not null then
+      return v_answer;
+    end if;
+    perform spaces.require_free_room_slot(v_user_id, c_operation);
+  end if;
+  if spaces.take(v_user_id, 'create', spaces.nil_uuid(), 'create') = 0 then
+    return coalesce(spaces.repeated_room(v_room_id, v_user_id, c_operation),
+      spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'create', spaces.nil_uuid(), 'create')));
+  end if;
+  perform spaces.lock_rooms_of(v_user_id);
   loop
-    -- The id is the idempotency key: a repeat answers the room as it is, before any limit.
-    select r.* into v_room from public.rooms r where r.id = v_room_id;
-    if found then
-      if v_room.host_user_id is distinct from v_user_id then
-        perform spaces.fail('conflict', format('cannot %s: its id is taken', c_operation), 'Choose another id.');
-      end if;
-      exit;
-    end if;
-    if v_name is null then
-      v_name := spaces.clean_name(p_name, 100, c_operation, 'name');
-      perform spaces.check_room_values(c_operation, p_max_participants, p_mode, p_visibility, p_settings);
-      if p_expires_after_s is not null and p_expires_after_s not between 1 and 315360000 then
-        perform spaces.fail('invalid_argument', format('cannot %s: expires_after_s is out of range', c_operation),
-                            'Give 1 second to 10 years, or null to keep the room.');
-      end if;
-      if not exists (select from auth.users u where u.id = v_user_id) then
-        perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', c_operation), 'Sign in again.');
-      end if;
-      -- Looked at before the bucket too, so that this answer comes and not the limit on calls.
-      if (select count(*) from public.rooms r where r.host_user_id = v_user_id and r.is_active)
-         >= (select c.active_rooms_per_user from spaces.config c) then
-        perform spaces.require_free_room_slot(v_user_id, c_operation);
-      end if;
-      if spaces.take(v_user_id, 'create', spaces.nil_uuid(), 'create') = 0 then
-        return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'create', spaces.nil_uuid(), 'create'));
-      end if;
-      perform spaces.require_free_room_slot(v_user_id, c_operation);
-    end if;
+    v_answer := spaces.repeated_room(v_room_id, v_user_id, c_operation);
+    exit when v_answer is not null;
+    perform spaces.require_free_room_slot(v_user_id, c_operation);
     insert into public.rooms (id, room_code, host_user_id, name, max_participants, current_mode, visibility, settings, expires_after)
     values (v_room_id, public.generate_room_code(), v_user_id, v_name, p_max_participants, p_mode, p_visibility, p_settings,
             make_interval(secs => p_expires_after_s))
-    on conflict do nothing
-    returning * into v_room;
+    on conflict do nothing;
     if found then
       insert into spaces.room_heads (room_id) values (v_room_id);
-      exit;
     end if;
-    -- Somebody was quicker with this id, or with this code: look again.
+    -- Not found: somebody was quicker with this id, or with this code. Look again.
   end loop;
-  return jsonb_build_object('ok', true, 'room', spaces.room_json(v_room),
-    'head', (select h.head from spaces.room_heads h where h.room_id = v_room_id));
+  return v_answer;
 end
 $$;
 revoke all on function public.create_room(text, integer, uuid, text, text, jsonb, integer) from public, anon, authenticated, service_role;

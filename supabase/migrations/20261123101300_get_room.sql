@@ -8,12 +8,11 @@ declare
   v_code text := upper(regexp_replace(p_code, '^\s+|\s+$', '', 'g'));
   v_room public.rooms;
   v_is_member boolean;
-  v_miss constant jsonb := jsonb_build_object('ok', false, 'code', 'room_not_found',
-    'message', format('cannot %s: no open room has this code', c_operation), 'hint', 'Ask for the code again.');
+  v_miss constant jsonb := spaces.refusal('room_not_found', format('cannot %s: no open room has this code', c_operation),
+                                          'Ask for the code again.');
 begin
   if v_code is null or v_code !~ '^[A-HJ-NP-Z2-9]{6}$' then
-    perform spaces.fail('invalid_room_code', format('cannot %s: that is no room code', c_operation),
-                        'Six characters: A-Z without I and O, and 2-9.');
+    perform spaces.fail('invalid_room_code', format('cannot %s: that is no room code', c_operation));
   end if;
   -- Refused before looking, or else hits would still tell. A hit gets its token back.
   if spaces.take(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss') = 0 then

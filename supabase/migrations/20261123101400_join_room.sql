@@ -16,8 +16,7 @@ begin
   if v_is_admitted then
     return;
   elsif p_me.status = 'kicked' then
-    perform spaces.fail('kicked', format('cannot %s: you were removed from it', p_operation),
-                        'Look the room up by its code to be let in again.');
+    perform spaces.fail('kicked', format('cannot %s: you were removed from it', p_operation));
   elsif p_room.visibility <> 'public' then
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room, or you may not join it by its id', p_operation),
                         'Look it up by its code first.');
@@ -35,8 +34,7 @@ declare
   v_expires_at timestamptz := clock_timestamp() + make_interval(secs => (select c.lease_s from spaces.config c)::double precision);
 begin
   if not spaces.has_live_lease(p_room.id, p_user_id) and spaces.live_user_count(p_room.id) >= p_room.max_participants then
-    perform spaces.fail('room_full', format('cannot %s: all %s places are taken', p_operation, p_room.max_participants),
-                        'Wait until somebody leaves.');
+    perform spaces.fail('room_full', format('cannot %s: all %s places are taken', p_operation, p_room.max_participants));
   end if;
   insert into spaces.connections as c (connection_id, room_id, user_id, expires_at)
   values (p_connection_id, p_room.id, p_user_id, v_expires_at)
@@ -104,7 +102,7 @@ begin
   select p.* into v_old from public.room_participants p where p.room_id = p_room_id and p.user_id = v_user_id;
   perform spaces.require_admission(v_room, v_old, v_user_id, c_operation);
   if not v_room.is_active then
-    perform spaces.fail('room_inactive', format('cannot %s: it is closed', c_operation), 'Its host can open it again.');
+    perform spaces.fail('room_inactive', format('cannot %s: it is closed', c_operation));
   end if;
   if v_name is null and v_old.id is null then
     perform spaces.fail('invalid_argument', format('cannot %s: a display name is needed', c_operation), 'Give 1 to 50 characters.');

@@ -17,6 +17,15 @@ $$;
 revoke all on function spaces.message_problem(text, text, jsonb) from public, anon, authenticated, service_role;
 comment on function spaces.message_problem(text, text, jsonb) is 'What is wrong with a message''s own values, or null.';
 
+create function spaces.message_hint()
+returns text language plpgsql immutable set search_path = '' as $$
+begin
+  return 'Content: 1 to 8,000 characters, 200,000 as ai_response; type: user_text, user_voice or ai_response; metadata: an object of at most 16 kB.';
+end
+$$;
+revoke all on function spaces.message_hint() from public, anon, authenticated, service_role;
+comment on function spaces.message_hint() is 'What a message may be.';
+
 -- One message, after the room's lock: {"ok": true, …} or {"ok": false, code, message, hint}. Every check reads here,
 -- after the lock: what was true before it may have been taken back while this call waited.
 create function spaces.store_message(
@@ -29,18 +38,18 @@ declare
   v_message public.room_messages;
   v_code text;
   v_reason text;
-  v_hint text := '';
+  v_hint text;
 begin
   select r.is_active into v_is_active from public.rooms r where r.id = p_head.room_id;
   select p.* into v_me from public.room_participants p where p.room_id = p_head.room_id and p.user_id = p_user_id;
   if v_me.id is null then
-    v_code := 'not_participant'; v_reason := 'you are not in this room'; v_hint := 'Join the room first.';
+    v_code := 'not_participant'; v_reason := 'you are not in this room';
   elsif v_me.status <> 'active' then
-    v_code := 'kicked'; v_reason := 'you were removed from this room'; v_hint := 'Look the room up by its code to be let in again.';
+    v_code := 'kicked'; v_reason := 'you were removed from this room';
   elsif not v_is_active then
     v_code := 'room_inactive'; v_reason := 'the room is closed';
   elsif v_me.is_muted then
-    v_code := 'muted'; v_reason := 'you are muted in this room'; v_hint := 'Ask its host or a moderator.';
+    v_code := 'muted'; v_reason := 'you are muted in this room';
   elsif p_message_type = 'system' or (p_message_type = 'ai_response' and v_me.kind <> 'bot') then
     v_code := 'not_allowed'; v_reason := format('a %s does not send %s', v_me.kind, p_message_type);
     v_hint := 'People send user_text and user_voice, bots also ai_response, the database system.';
@@ -53,9 +62,9 @@ begin
     if v_message.id is not null then
       return jsonb_build_object('ok', true, 'message', spaces.message_json(v_message), 'is_repeated', false);
     end if;
-    v_code := 'conflict'; v_reason := 'its id is taken'; v_hint := 'Choose another id.';
+    v_code := 'conflict'; v_reason := 'its id is taken';
   end if;
-  return jsonb_build_object('ok', false, 'code', v_code, 'message', format('cannot %s: %s', c_operation, v_reason), 'hint', v_hint);
+  return spaces.refusal(v_code, format('cannot %s: %s', c_operation, v_reason), v_hint);
 end
 $$;
 revoke all on function spaces.store_message(spaces.room_heads, uuid, uuid, text, text, jsonb, uuid) from public, anon, authenticated, service_role;
@@ -72,8 +81,7 @@ begin
   if not found then
     return null;
   elsif v_message.room_id <> p_room_id or v_message.user_id is distinct from p_user_id then
-    return jsonb_build_object('ok', false, 'code', 'conflict',
-      'message', 'cannot send the message: its id is taken', 'hint', 'Choose another id.');
+    return spaces.refusal('conflict', 'cannot send the message: its id is taken');
   end if;
   return jsonb_build_object('ok', true, 'is_repeated', true, 'message', case
     when exists (select from public.room_participants p
@@ -114,7 +122,7 @@ begin
   v_answer := case when p_id is not null then spaces.repeated_message(p_room_id, v_user_id, p_id) end;
   if v_answer is null then
     if v_problem is not null then
-      perform spaces.fail('invalid_argument', format('cannot %s: %s', c_operation, v_problem));
+      perform spaces.fail('invalid_argument', format('cannot %s: %s', c_operation, v_problem), spaces.message_hint());
     end if;
     v_limit := spaces.send_limit(p_room_id, v_user_id);
     if spaces.take(v_user_id, 'send', p_room_id, v_limit) = 0 then

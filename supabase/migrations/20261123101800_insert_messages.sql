@@ -45,7 +45,7 @@ declare
   v_tokens integer;
 begin
   if p_messages is null or jsonb_typeof(p_messages) <> 'array' or jsonb_array_length(p_messages) not between 1 and 50 then
-    perform spaces.fail('invalid_argument', format('cannot %s: messages is no array of 1 to 50', c_operation));
+    perform spaces.fail('invalid_argument', format('cannot %s: messages is malformed', c_operation), 'Give an array of 1 to 50 messages.');
   end if;
   select array_agg(e.value order by e.n) into v_drafts from jsonb_array_elements(p_messages) with ordinality e (value, n);
 
@@ -58,8 +58,7 @@ begin
       if v_problem is null then
         v_pending := v_pending + 1;
       else
-        v_result := jsonb_build_object('ok', false, 'code', 'invalid_argument',
-          'message', format('cannot send the message: %s', v_problem), 'hint', '');
+        v_result := spaces.refusal('invalid_argument', format('cannot send the message: %s', v_problem), spaces.message_hint());
       end if;
     end if;
     v_results[i] := v_result;

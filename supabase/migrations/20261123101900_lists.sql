@@ -20,7 +20,7 @@ begin
       v_joined_at := split_part(p_cursor, '_', 1)::timestamptz;
       v_id := split_part(p_cursor, '_', 2)::uuid;
     exception when data_exception then
-      perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', c_operation));
+      perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', c_operation), 'Pass next_cursor of the page before unchanged.');
     end;
   end if;
   select jsonb_agg(x.item order by x.joined_at, x.id) filter (where x.n <= p_limit), count(*),

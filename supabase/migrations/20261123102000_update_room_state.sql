@@ -57,7 +57,7 @@ declare
   v_value jsonb;
 begin
   if p_changes is null or jsonb_typeof(p_changes) <> 'object' then
-    perform spaces.fail('invalid_argument', format('cannot %s: changes is no JSON object', c_operation));
+    perform spaces.fail('invalid_argument', format('cannot %s: changes is malformed', c_operation), 'Give a JSON object.');
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_changes) e loop
     perform spaces.check_change(v_key, v_value, c_operation);
@@ -86,6 +86,7 @@ begin
     if not v_old.is_active and not v_new.is_active then
       perform spaces.fail('room_inactive', format('cannot %s: it is closed', c_operation), 'Open it with is_active: true in the same call.');
     elsif v_new.is_active and not v_old.is_active then
+      perform spaces.lock_rooms_of(v_user_id);
       perform spaces.require_free_room_slot(v_user_id, c_operation);
     end if;
     update public.rooms r set

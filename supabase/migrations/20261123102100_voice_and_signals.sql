@@ -24,7 +24,7 @@ begin
   elsif not spaces.has_live_lease(p_room_id, v_user_id) then
     perform spaces.fail('lease_expired', format('cannot %s: you have no live connection in this room', c_operation), 'Join again.');
   elsif p_on and v_me.is_muted then
-    perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation), 'Ask its host or a moderator.');
+    perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation));
   end if;
   if p_on <> (v_me.voice_since is not null) then
     update public.room_participants p set voice_since = case when p_on then clock_timestamp() end
@@ -39,7 +39,7 @@ revoke all on function public.set_voice(uuid, boolean) from public, anon, authen
 grant execute on function public.set_voice(uuid, boolean) to authenticated, service_role;
 comment on function public.set_voice(uuid, boolean) is 'Switches the caller''s voice on or off for all their connections in the room.';
 
--- Not durable: no step, no lock of the room. Each costs a stored row and a delivery to everybody, hence the limits,
+-- Not durable: it takes no step. Each costs a stored row and a delivery to everybody, hence the limits,
 -- over which it is dropped without an error.
 create function public.signal(p_room_id uuid, p_kind text, p_payload jsonb default '{}', p_ttl_s numeric default 5)
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
@@ -54,7 +54,7 @@ begin
   if p_kind is null or p_kind !~ '^[a-z][a-z0-9_.:-]{0,39}$' then
     perform spaces.fail('invalid_argument', format('cannot %s: its kind is malformed', c_operation), 'For example typing, speaking, or my_app.cursor.');
   elsif jsonb_typeof(v_payload) <> 'object' or octet_length(v_payload::text) > 1024 then
-    perform spaces.fail('invalid_argument', format('cannot %s: its payload is no JSON object or over 1 kB', c_operation));
+    perform spaces.fail('invalid_argument', format('cannot %s: its payload is malformed', c_operation), 'Give a JSON object of at most 1 kB.');
   elsif p_ttl_s is null or not (p_ttl_s > 0 and p_ttl_s <= 60) then
     perform spaces.fail('invalid_argument', format('cannot %s: ttl_s is out of range', c_operation), 'Give more than 0 and at most 60 seconds.');
   end if;
@@ -66,14 +66,15 @@ begin
   if not v_room.is_active then
     perform spaces.fail('room_inactive', format('cannot %s: the room is closed', c_operation));
   elsif v_me.is_muted then
-    perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation), 'Ask its host or a moderator.');
+    perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation));
   end if;
   if spaces.take(spaces.nil_uuid(), 'signal', p_room_id, 'signal_room') = 0 then
     return jsonb_build_object('ok', true, 'sent', false);
   end if;
-  -- After the last wait: who was removed meanwhile is no participant any more.
-  v_me := spaces.require_participant(p_room_id, v_user_id, c_operation);
-  select h.* into v_head from spaces.room_heads h where h.room_id = p_room_id;
+  -- Under the lock and read again: who was removed while this waited says nothing more, and nothing goes to a
+  -- topic that the room has left.
+  v_head := spaces.lock_room(p_room_id, c_operation);
+  perform spaces.require_participant(p_room_id, v_user_id, c_operation);
   perform spaces.publish(p_room_id, v_head.epoch, 'room:signal', jsonb_build_object(
     'user_id', v_user_id, 'kind', p_kind, 'payload', v_payload, 'ttl_s', p_ttl_s, 'head', v_head.head));
   return jsonb_build_object('ok', true, 'sent', true);

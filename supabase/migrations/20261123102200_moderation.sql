@@ -45,7 +45,7 @@ begin
   if not v_is_host then
     v_me := spaces.require_participant(p_room.id, p_user_id, p_operation);
     if v_me.role <> 'moderator' then
-      perform spaces.fail('not_allowed', format('cannot %s: you are neither host nor moderator', p_operation), 'Ask the host of the room.');
+      perform spaces.fail('not_allowed', format('cannot %s: you are neither host nor moderator', p_operation));
     end if;
   end if;
   if p_them.id is null then
@@ -53,9 +53,9 @@ begin
   elsif p_them.user_id = p_user_id then
     perform spaces.fail('not_allowed', format('cannot %s: it is yourself', p_operation), 'Leave the room instead.');
   elsif p_them.user_id = p_room.host_user_id then
-    perform spaces.fail('not_allowed', format('cannot %s: it is the host', p_operation));
+    perform spaces.fail('not_allowed', format('cannot %s: it is the host', p_operation), 'A host leaves by deleting the room.');
   elsif p_them.role = 'moderator' and not v_is_host then
-    perform spaces.fail('not_allowed', format('cannot %s: it is a moderator', p_operation), 'Ask the host of the room.');
+    perform spaces.fail('not_allowed', format('cannot %s: it is a moderator', p_operation));
   end if;
 end
 $$;
