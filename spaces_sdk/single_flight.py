@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from spaces_sdk.errors import UsageError
+
 T = TypeVar("T")
 
 
@@ -22,12 +24,20 @@ class SingleFlight(Generic[T]):
         self._task: asyncio.Task[T] | None = None
 
     async def run(self) -> T:
-        """Join the running work, or start it; its result and its errors go to every caller."""
+        """Join the running work, or start it; its result and its errors go to every caller.
+
+        Raises:
+            UsageError: It was ended by `aclose` meanwhile.
+        """
         task = self._task
         if task is None or task.done():
             task = self._task = asyncio.create_task(self._work(), name=self._name)
             task.add_done_callback(_mark_error_as_seen)
-        return await asyncio.shield(task)
+        # Unlike awaiting it, this neither cancels the work with the caller nor raises its cancellation as the caller's.
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise UsageError("cannot go on: the client was closed meanwhile", code="closed")
+        return task.result()
 
     async def aclose(self) -> None:
         """Cancel the work if it runs, and wait for its end. Idempotent."""

@@ -1,6 +1,6 @@
 """Every operation on rooms, as one typed call each: `spaces.rooms`."""
 
-from spaces_sdk.drafts import StateChanges as StateChanges
+from spaces_sdk.drafts import StateChanges
 from spaces_sdk.rooms.manager import RoomManager
 from spaces_sdk.rooms.models import CleanupResult, RoomDetails
 

@@ -24,7 +24,7 @@ MAX_PARTICIPANTS: Final = 50
 LONGEST_EXPIRY_S: Final = 315_360_000
 """The limits of the migrations' check constraints; the last is ten years."""
 
-_ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Z2-9]{6}")
+_ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Za-hj-np-z2-9]{6}")
 """Six of A-Z and 2-9 without I and O: no letter can be taken for a digit."""
 
 
@@ -35,16 +35,16 @@ def refuse(operation: str, reason: str, *, code: str = "invalid_argument", hint:
 
 def room_code(operation: str, text: str) -> str:
     """A room code as the database keeps it; lower case, spaces and dashes are forgiven."""
-    code = re.sub(r"[\s-]", "", text).upper()
+    code = _compact(text)
     if not _ROOM_CODE.fullmatch(code):
         hint = "a code has six letters and digits, without I, O, 0 and 1; for example XJ9K2M"
         raise refuse(operation, "this is no room code", code="invalid_room_code", hint=hint)
-    return code
+    return code.upper()
 
 
 def is_room_code(text: str) -> bool:
     """True if the text has the form of a room code."""
-    return _ROOM_CODE.fullmatch(re.sub(r"[\s-]", "", text).upper()) is not None
+    return _ROOM_CODE.fullmatch(_compact(text)) is not None
 
 
 def uuid_of(operation: str, name: str, value: UUID | str) -> UUID:
@@ -118,6 +118,11 @@ def within(operation: str, name: str, value: float, low: float, high: float) -> 
     """A number from `low` to `high`."""
     if not low <= value <= high:
         raise refuse(operation, f"{name} must be {low:g} to {high:g}, it is {value:g}")
+
+
+def _compact(code: str) -> str:
+    """As people group and copy it: without spaces and dashes."""
+    return re.sub(r"[\s-]", "", code)
 
 
 def _refuse_bad_text(operation: str, name: str, value: object, depth: int = 0) -> None:

@@ -203,17 +203,13 @@ class RpcClient:
                 progress.is_outcome_open = True
             if not self._may_try_again(procedure, answer, progress):
                 raise answer.error
-            await self._clock.sleep(self._pause_s(progress.tries))
+            await self._clock.sleep(retry_pause_s(progress.tries, self._random))
             token = await self._tokens.access_token()
 
     def _may_try_again(self, procedure: Procedure, failure: Failure, progress: _Progress) -> bool:
         if failure.effect is Effect.NONE_YET:
             return self._has_answered or progress.is_outcome_open or progress.tries < FIRST_CONTACT_TRIES
         return failure.effect is Effect.UNKNOWN and procedure.repeat is not Repeat.NEVER
-
-    def _pause_s(self, tries: int) -> float:
-        """Full jitter: many clients that lost one server do not come back together."""
-        return self._random.uniform(0.0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0 ** min(tries, 10)))
 
     async def _try(
         self,
@@ -273,7 +269,8 @@ class RpcClient:
             self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
             failure.error.__cause__ = error
             return failure
-        if "json" not in probe.answered().headers.get("content-type", ""):
+        # No function of ours answers with a bare text: postgrest hands one on when the body is no JSON.
+        if "json" not in probe.answered().headers.get("content-type", "") or isinstance(result.data, str):
             return Failure(not_supabase(operation, url, probe.answered()), Effect.NONE)
         self._has_answered = True
         return result.data
@@ -289,6 +286,11 @@ class RpcClient:
         if progress.last is None or progress.is_pending:
             return ConnectTimeoutError(reason)
         return progress.last.error
+
+
+def retry_pause_s(tries: int, random: random_module.Random) -> float:
+    """Seconds to wait after so many tries. Full jitter: who lost one server together does not come back together."""
+    return random.uniform(0.0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0 ** min(tries, 10)))
 
 
 class _Probe:
