@@ -49,7 +49,7 @@ def database_broadcast(topic: str, event: str, payload: Any, *, message_id: str 
         topic=topic,
         event=event,
         data=json.dumps(payload).encode(),
-        metadata=json.dumps({"id": message_id}).encode(),
+        metadata=json.dumps({"id": message_id}, separators=(",", ":")).encode(),
         is_json=True,
     )
     return encode_binary(frame, sender=Sender.SERVER)

@@ -1,0 +1,155 @@
+"""One room in the same state again and again, and everything about it in comparable words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.db.support.actors import SERVICE, Actor, Refused
+from tests.db.support.barrier import Call
+from tests.db.support.database import Database
+from tests.db.support.rooms import Member, Space, check_steps, open_space
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d)?|Z)?")
+_CODE = re.compile(r'("room_code": )"[A-Z2-9]{6}"')
+_ORDER = re.compile(r'"test_order": \d+')
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A room with its host and Bob online, Idle whose lease has run out unnoticed, and a newcomer at the door."""
+
+    space: Space
+    ada: Member
+    bob: Member
+    idle: Member
+    newcomer: Member
+    message_id: UUID
+    batch_ids: tuple[UUID, UUID]
+    next_room_id: UUID
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What stands for each id in a picture."""
+        ids = {
+            self.space.id: "room",
+            self.next_room_id: "next room",
+            self.message_id: "message",
+            self.batch_ids[0]: "first of the batch",
+            self.batch_ids[1]: "second of the batch",
+        }
+        for label, member in (("ada", self.ada), ("bob", self.bob), ("idle", self.idle), ("newcomer", self.newcomer)):
+            ids |= {member.id: label, member.connection: f"{label}'s connection"}
+        return {str(each): label for each, label in ids.items()}
+
+    async def forsake(self) -> None:
+        """Let everybody's lease run out and the room's time be over: the clean-up would delete it."""
+        await self.space.expire(self.ada, self.bob)
+        await self.space.db.sql(
+            "update public.rooms set last_activity = now() - interval '2 days' where id = %s", [self.space.id]
+        )
+
+    async def picture(self, answers: Sequence[Any]) -> str:
+        """The answers, the room and all that it published, without what differs from scene to scene."""
+        db, room_id = self.space.db, self.space.id
+        facts = {
+            "answers": [_plain(answer) for answer in answers],
+            "room": await db.column("select to_jsonb(r) from public.rooms r where id = %s", [room_id]),
+            "head": await db.column("select to_jsonb(h) from spaces.room_heads h where room_id = %s", [room_id]),
+            "messages": await db.column(
+                "select to_jsonb(m) from public.room_messages m where room_id = %s order by seq", [room_id]
+            ),
+            "participants": await db.column(
+                "select to_jsonb(p) from public.room_participants p where room_id = %s order by joined_at, display_name",
+                [room_id],
+            ),
+            "connections": await db.column(
+                """select to_jsonb(c) || jsonb_build_object('is_live', ended_at is null and expires_at > now())
+                   from spaces.connections c where room_id = %s order by created_at""",
+                [room_id],
+            ),
+            "published": await db.column(
+                "select to_jsonb(m) from realtime.messages m where topic like 'spaces:' || %s || ':%%' order by test_order",
+                [str(room_id)],
+            ),
+        }
+        text = json.dumps(facts, default=str, sort_keys=True, indent=1)
+        for each, label in self.labels.items():
+            text = text.replace(each, label)
+        text = _TIME.sub("time", _UUID.sub("uuid", text))
+        return _ORDER.sub('"test_order": 0', _CODE.sub(r'\1"code"', text))
+
+    async def check(self) -> None:
+        """No step is missing or doubled, if the room still stands."""
+        if await self.space.db.column("select 1 from public.rooms where id = %s", [self.space.id]):
+            await check_steps(self.space)
+
+
+async def set_scene(db: Database) -> Scene:
+    """A new scene; its people and rooms are its own."""
+    space = await open_space(db, await db.user("ada"))
+    ada, bob = await space.enter(space.host, "Ada"), await space.newcomer("Bob")
+    idle = await space.newcomer("Idle")
+    await space.expire(idle)
+    newcomer = await db.user("newcomer")
+    await space.admit(newcomer)
+    return Scene(space, ada, bob, idle, Member(newcomer, uuid4()), uuid4(), (uuid4(), uuid4()), uuid4())
+
+
+def _call(who: Actor, rpc: str, **arguments: Any) -> Call:
+    return Call(who, rpc, arguments)
+
+
+# Every function of this schema that writes, as one call into a scene.
+WRITES: dict[str, Callable[[Scene], Call]] = {
+    "join_room": lambda s: _call(
+        s.newcomer.actor,
+        "join_room",
+        p_room_id=s.space.id,
+        p_display_name="Newcomer",
+        p_connection_id=s.newcomer.connection,
+    ),
+    "leave_room": lambda s: _call(s.bob.actor, "leave_room", p_room_id=s.space.id, p_connection_id=s.bob.connection),
+    "heartbeat": lambda s: _call(s.bob.actor, "heartbeat", p_connection_ids=[s.bob.connection]),
+    "insert_message": lambda s: _call(
+        s.bob.actor, "insert_message", p_room_id=s.space.id, p_content="hello", p_id=s.message_id
+    ),
+    "insert_messages": lambda s: _call(
+        s.bob.actor,
+        "insert_messages",
+        p_room_id=s.space.id,
+        p_messages=[{"id": str(each), "content": "hello"} for each in s.batch_ids],
+    ),
+    "update_room_state": lambda s: _call(
+        s.ada.actor, "update_room_state", p_room_id=s.space.id, p_changes={"mode": "playful"}
+    ),
+    "close the room": lambda s: _call(
+        s.ada.actor, "update_room_state", p_room_id=s.space.id, p_changes={"is_active": False}
+    ),
+    "make it small": lambda s: _call(
+        s.ada.actor, "update_room_state", p_room_id=s.space.id, p_changes={"max_participants": 2}
+    ),
+    "set_voice": lambda s: _call(s.bob.actor, "set_voice", p_room_id=s.space.id, p_on=True),
+    "delete_room": lambda s: _call(s.ada.actor, "delete_room", p_room_id=s.space.id),
+    "kick_participant": lambda s: _call(s.ada.actor, "kick_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
+    "set_participant_kind": lambda s: _call(
+        s.ada.actor, "set_participant_kind", p_room_id=s.space.id, p_user_id=s.bob.id, p_kind="bot"
+    ),
+    "create_room": lambda s: _call(s.ada.actor, "create_room", p_name="Another", p_room_id=s.next_room_id),
+    "cleanup_inactive_rooms": lambda s: _call(SERVICE, "cleanup_inactive_rooms"),
+    "signal": lambda s: _call(s.bob.actor, "signal", p_room_id=s.space.id, p_kind="typing"),
+}
+
+CLEANUP = "cleanup_inactive_rooms"
+
+# They come to no lock of the room: a new room has its own, and the clean-up goes past what is locked.
+NEVER_WAIT = {"create_room", CLEANUP}
+
+
+def _plain(answer: Any) -> Any:
+    return f"{answer.status} {answer.code}" if isinstance(answer, Refused) else answer

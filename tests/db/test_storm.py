@@ -1,0 +1,158 @@
+"""Many connections at once, calling at random."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.db.support.actors import SERVICE, Actor, Refused
+from tests.db.support.database import Database
+from tests.db.support.rooms import Space, check_steps, open_space
+
+pytestmark = pytest.mark.db
+
+CONNECTIONS = 16
+CALLS_EACH = 40
+ROOMS = 3
+SEED = 20261123
+
+
+class Person:
+    """Somebody who calls at random; remembers which connections are theirs."""
+
+    def __init__(self, actor: Actor, spaces: list[Space], dice: random.Random) -> None:
+        self.actor = actor
+        self._spaces = spaces
+        self._dice = dice
+        self._hosts_one = any(space.host is actor for space in spaces)
+        self._connections: list[UUID] = []
+        self._sent: list[UUID] = []
+
+    async def act(self, others: list[Actor]) -> str:
+        """One call; its name, with the code if it was refused."""
+        space, target = self._dice.choice(self._spaces), self._dice.choice(others)
+        name, arguments = self._choose(target)
+        try:
+            if name == "heartbeat":
+                answer = await space.db.call(self.actor, name, **arguments)
+            elif name == "cleanup_inactive_rooms":
+                answer = await space.db.call(SERVICE, name)
+            elif name == "join_room":
+                await space.db.call(self.actor, "get_room_by_code", p_code=space.code)
+                answer = await space.call(self.actor, name, **arguments)
+            else:
+                answer = await space.call(self.actor, name, **arguments)
+        except Refused as refusal:
+            return f"{name}: {refusal.code}"
+        return name if answer.get("ok", True) else f"{name}: {answer['code']}"
+
+    def _choose(self, target: Actor) -> tuple[str, dict[str, Any]]:
+        new = uuid4()
+        known = self._dice.choice(self._sent) if self._sent and self._dice.random() < 0.2 else new
+        choices: list[tuple[int, str, dict[str, Any]]] = [
+            (6, "join_room", {"p_display_name": self.actor.label, "p_connection_id": new}),
+            (3, "leave_room", {"p_connection_id": self._dice.choice([*self._connections, None])}),
+            (4, "heartbeat", {"p_connection_ids": [*self._connections[-20:], new]}),
+            (8, "insert_message", {"p_content": "hello", "p_id": known}),
+            (3, "insert_messages", {"p_messages": [{"id": str(each), "content": "x"} for each in (known, uuid4())]}),
+            (3, "set_voice", {"p_on": self._dice.random() < 0.5}),
+            (2, "signal", {"p_kind": "typing"}),
+            (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
+            (5 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
+            (5 if self._hosts_one else 1, "set_participant_kind", {"p_user_id": target.id, "p_kind": self._dice.choice(["human", "bot"])}),
+            (1, "sync_room", {"p_after": 0}),
+            (1, "cleanup_inactive_rooms", {}),
+        ]
+        ((_, name, arguments),) = self._dice.choices(choices, weights=[weight for weight, _, _ in choices])
+        if name == "join_room":
+            self._connections.append(new)
+        if name == "insert_message":
+            self._sent.append(known)
+        return name, arguments
+
+
+async def committed_positions(db: Database, slot: str) -> dict[str, list[int]]:
+    """For each room the positions of what was published, in the order of the commits, as replication has them."""
+    rows = await db.column("select data from pg_logical_slot_get_changes(%s, null, null)", [slot])
+    positions: dict[str, list[int]] = {}
+    for change in rows:
+        if change.startswith("table realtime.messages: INSERT:") and "topic[text]:'spaces:" in change:
+            room_id = change.partition("topic[text]:'spaces:")[2][:36]
+            _, found, rest = change.partition('"pos": ')
+            if found:
+                digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+                positions.setdefault(room_id, []).append(int(digits))
+    return positions
+
+
+async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_db: Database) -> None:
+    db = fresh_db
+    await db.sql("update spaces.limits set capacity = 100000, refill_per_s = 1000")
+    await db.sql("select pg_create_logical_replication_slot('storm', 'test_decoding')")
+    dice = random.Random(SEED)
+    spaces = [await open_space(db, p_max_participants=8) for _ in range(ROOMS)]
+    actors = [space.host for space in spaces]
+    actors += [await db.user(f"user {number}") for number in range(CONNECTIONS - ROOMS)]
+    people = [Person(actor, spaces, random.Random(dice.random())) for actor in actors]
+    happened: Counter[str] = Counter()
+
+    async def run(person: Person) -> None:
+        for _ in range(CALLS_EACH):
+            happened[await person.act(actors)] += 1
+
+    async def let_leases_expire() -> None:
+        for _ in range(10):
+            await db.sql(
+                """update spaces.connections set expires_at = now() where connection_id in (
+                     select connection_id from spaces.connections where ended_at is null and expires_at > now()
+                     order by random() limit 3 for update skip locked)"""
+            )
+            await asyncio.gather(*(person.act(actors) for person in people[:2]))
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for person in people:
+                tasks.create_task(run(person))
+            tasks.create_task(let_leases_expire())
+        positions = await committed_positions(db, "storm")
+    finally:
+        await db.sql("select pg_drop_replication_slot('storm')")
+
+    assert sum(happened.values()) == CONNECTIONS * CALLS_EACH
+    for name in ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice"):
+        assert happened[name] > 0, happened
+    for space in spaces:
+        await check_steps(space)
+        assert positions[str(space.id)] == list(range(space.born_at + 1, await space.head() + 1)), "order of commit"
+        assert await space.live_count() <= 20
+    online = await db.column(
+        """select count(*) from public.room_participants p where is_online <> exists (
+             select from spaces.connections c where c.room_id = p.room_id and c.user_id = p.user_id and c.ended_at is null)"""
+    )
+    assert online == [0]
+
+
+async def test_batches_that_share_ids_over_two_rooms_store_each_once(fresh_db: Database) -> None:
+    # The ids lie crosswise: whoever takes them in the order of the call would wait for the other in a ring.
+    db = fresh_db
+    await db.sql("update spaces.limits set capacity = 100000, refill_per_s = 1000")
+    host = await db.user("host")
+    spaces = [await open_space(db, host) for _ in range(2)]
+    for space in spaces:
+        await space.enter(host)
+    for _ in range(20):
+        ids = [str(uuid4()), str(uuid4())]
+        drafts = [{"id": each, "content": "hello"} for each in ids]
+        answers = await asyncio.gather(
+            spaces[0].call(host, "insert_messages", p_messages=drafts),
+            spaces[1].call(host, "insert_messages", p_messages=drafts[::-1]),
+        )
+        stored = [item["message"]["id"] for answer in answers for item in answer["results"] if item["ok"]]
+        assert sorted(stored) == sorted(ids)
+    for space in spaces:
+        await check_steps(space)

@@ -1,0 +1,626 @@
+"""A room in memory: the bottom under a session, with the database's rules and a switch for each fault.
+
+It steps, publishes and answers as the SQL does; what it does not do is fail by itself. Tests call the
+faults: lose, duplicate, hold back and reorder broadcasts, close channels, move the topic, let leases run
+out, fill the room, take the database or Realtime away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Unpack
+from uuid import UUID, uuid4
+
+from spaces_sdk.clock import Clock
+from spaces_sdk.codes import error_for_code
+from spaces_sdk.drafts import MessageDraft, StateChanges
+from spaces_sdk.errors import ConnectError, ConnectionLostError, JoinRejectedError, SpacesError
+from spaces_sdk.models import (
+    JoinedRoom,
+    JsonObject,
+    Kind,
+    LeaseStatus,
+    Message,
+    MessageType,
+    Page,
+    Participant,
+    PreviewParticipant,
+    Role,
+    Room,
+    RoomPreview,
+    RoomState,
+    SyncPage,
+    Visibility,
+)
+from spaces_sdk.realtime.events import BroadcastReceived, ChannelClosed, ChannelEvent, ChannelOverflowed, CloseReason
+
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Lease:
+    user_id: UUID
+    is_live: bool = True
+
+
+class FakeRoom:
+    """The database's side of one room, and its topic.
+
+    Attributes:
+        head, epoch: As in the database.
+        page_rows: Rows of a sync's page.
+        is_full: Joining without a live lease is refused.
+        realtime_is_down: Joins of channels wait, and time out.
+        refusals: Joins of channels that Realtime refuses next.
+    """
+
+    def __init__(self, clock: Clock, *, page_rows: int = 200, lease_s: float = 75.0, heartbeat_s: float = 30.0) -> None:
+        self.clock = clock
+        self.page_rows = page_rows
+        self.lease_s = lease_s
+        self.heartbeat_s = heartbeat_s
+        self.id = uuid4()
+        self.code = "XJ9K2M"
+        self.host = uuid4()
+        self.head = 0
+        self.epoch = 1
+        self.is_deleted = False
+        self.is_full = False
+        self.realtime_is_down = False
+        self.refusals: deque[JoinRejectedError] = deque()
+        self.state = RoomState(
+            mode="gangster",
+            conversation_active=False,
+            name="Jam",
+            max_participants=20,
+            host=self.host,
+            visibility=Visibility.UNLISTED,
+            is_active=True,
+        )
+        self.messages: dict[UUID, Message] = {}
+        self.participants: dict[UUID, Participant] = {}
+        self.removed: set[UUID] = set()
+        self.leases: dict[UUID, Lease] = {}
+        self.channels: list[FakeChannel] = []
+        self._to_lose = 0
+        self._to_double = 0
+        self._held: list[tuple[str, str, JsonObject]] | None = None
+
+    # -- what happens in the room ----------------------------------------------------------------------
+
+    def post(self, content: str, *, user_id: UUID | None = None, message_id: UUID | None = None) -> Message:
+        """A message of the host, or of somebody else."""
+        author = user_id or self.host
+        if message_id is not None and message_id in self.messages:
+            return self.messages[message_id]
+        at = self._now()
+        message = Message(
+            id=message_id or uuid4(),
+            room_id=self.id,
+            user_id=author,
+            message_type=MessageType.USER_TEXT,
+            content=content,
+            created_at=at,
+            updated_at=at,
+            seq=self.head + 1,
+            revision=self.head + 1,
+            display_name="Ada",
+            sender_kind="human",
+        )
+        self.messages[message.id] = message
+        self._step("room:message-received", {"message": message.model_dump(mode="json")})
+        return message
+
+    def post_large(self, content: str) -> Message:
+        """A message whose event goes without its content."""
+        self.hold()
+        message = self.post(content)
+        held = self._held or []
+        topic, event, body = held.pop()
+        self._held = None
+        cut = {**body, "message": None, "message_id": str(message.id), "is_truncated": True}
+        for entry in [*held, (topic, event, cut)]:
+            self._deliver(*entry)
+        return message
+
+    def edit(self, message: Message, content: str) -> Message:
+        changed = self.messages[message.id].model_copy(
+            update={"content": content, "revision": self.head + 1, "updated_at": self._now()}
+        )
+        self.messages[message.id] = changed
+        self._step("room:message-updated", {"message": changed.model_dump(mode="json")})
+        return changed
+
+    def set_state(self, **changes: Any) -> None:
+        self.state = self.state.model_copy(update=changes)
+        self._step("room:state-updated", {"state": self.state.model_dump(mode="json")})
+
+    def bring(self, name: str) -> UUID:
+        """Somebody comes online without a session of ours."""
+        user_id = uuid4()
+        self._come(user_id, name)
+        return user_id
+
+    def send_home(self, user_id: UUID) -> None:
+        self._go(user_id, "left")
+
+    def say_unknown(self, *, is_durable: bool) -> None:
+        """An event of a later version."""
+        if is_durable:
+            self._step("room:poll-opened", {"poll": 1})
+        else:
+            self.publish("room:weather", {"head": self.head})
+
+    def signal(self, user_id: UUID, kind: str) -> None:
+        self.publish(
+            "room:signal",
+            {"user_id": str(user_id), "kind": kind, "payload": {}, "ttl_s": 5, "head": self.head},
+        )
+
+    def kick(self, user_id: UUID) -> None:
+        for lease in self.leases.values():
+            if lease.user_id == user_id:
+                lease.is_live = False
+        gone = self.participants.pop(user_id)
+        self.removed.add(user_id)
+        self.epoch += 1
+        self.publish("room:moved", {"epoch": self.epoch, "head": self.head}, topic=self.topic_of(self.epoch - 1))
+        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": "kicked"})
+
+    def delete(self) -> None:
+        self.publish("room:deleted", {"head": self.head})
+        self.is_deleted = True
+
+    # -- faults ----------------------------------------------------------------------------------------
+
+    def lose(self, count: int) -> None:
+        """The next broadcasts vanish."""
+        self._to_lose = count
+
+    def double(self, count: int) -> None:
+        """The next broadcasts come twice."""
+        self._to_double = count
+
+    def hold(self) -> None:
+        """Keep what is broadcast until `release`."""
+        self._held = []
+
+    def release(self, *, reverse: bool = False) -> None:
+        held, self._held = self._held or [], None
+        for entry in reversed(held) if reverse else held:
+            self._deliver(*entry)
+
+    def close_channels(self, reason: CloseReason) -> None:
+        """Realtime closes every channel of the room."""
+        for channel in list(self.channels):
+            channel.end(reason)
+
+    def overflow(self, dropped: int) -> None:
+        """The buffers of the channels overflowed: so many events are missing just here."""
+        for channel in self.channels:
+            channel.push(ChannelOverflowed(dropped))
+
+    def expire_leases(self, *, publish: bool = True) -> None:
+        """All leases run out, and a sweep says so."""
+        for lease in self.leases.values():
+            lease.is_live = False
+        gone = [p for p in self.participants.values() if p.is_online]
+        offline = [p.model_copy(update={"is_online": False}) for p in gone]
+        self.participants.update({p.user_id: p for p in offline})
+        if publish and offline:
+            body = {"participants": [p.model_dump(mode="json") for p in offline], "reason": "timeout"}
+            self._step("room:participant-left", body)
+
+    # -- publishing ------------------------------------------------------------------------------------
+
+    @property
+    def topic(self) -> str:
+        return self.topic_of(self.epoch)
+
+    def topic_of(self, epoch: int) -> str:
+        return f"spaces:{self.id}:{epoch}"
+
+    def publish(self, event: str, body: JsonObject, *, topic: str | None = None) -> None:
+        payload = {"room_id": str(self.id), "epoch": self.epoch, "at": self._now().isoformat(), **body}
+        entry = (topic or self.topic, event, payload)
+        if self._to_lose:
+            self._to_lose -= 1
+        elif self._held is not None:
+            self._held.append(entry)
+        else:
+            self._deliver(*entry)
+
+    def _deliver(self, topic: str, event: str, payload: JsonObject) -> None:
+        times = 1
+        if self._to_double:
+            self._to_double -= 1
+            times = 2
+        for channel in [c for c in self.channels if c.topic == topic]:
+            for _ in range(times):
+                channel.push(BroadcastReceived(event, payload))
+
+    def _step(self, event: str, body: JsonObject) -> None:
+        self.head += 1
+        self.publish(event, {"pos": self.head, **body})
+
+    def _now(self) -> datetime:
+        return START + timedelta(seconds=self.head)
+
+    # -- participants and leases -----------------------------------------------------------------------
+
+    def _come(self, user_id: UUID, name: str) -> Participant:
+        known = self.participants.get(user_id)
+        me = (known or self._newcomer(user_id, name)).model_copy(update={"is_online": True})
+        self.participants[user_id] = me
+        if known is None or not known.is_online:
+            self._step("room:participant-joined", {"participant": me.model_dump(mode="json")})
+        return me
+
+    def _go(self, user_id: UUID, reason: str) -> None:
+        known = self.participants.get(user_id)
+        if known is not None and known.is_online:
+            gone = known.model_copy(update={"is_online": False, "voice_since": None})
+            self.participants[user_id] = gone
+            self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": reason})
+
+    def _newcomer(self, user_id: UUID, name: str) -> Participant:
+        return Participant(
+            id=uuid4(),
+            room_id=self.id,
+            user_id=user_id,
+            display_name=name,
+            is_online=True,
+            joined_at=self._now(),
+            last_seen=self._now(),
+            role=Role.HOST if user_id == self.host else Role.MEMBER,
+            kind=Kind.HUMAN,
+            is_muted=False,
+        )
+
+    def room(self) -> Room:
+        return Room(
+            id=self.id,
+            room_code=self.code,
+            name=self.state.name,
+            host_user_id=self.host,
+            max_participants=self.state.max_participants,
+            is_active=self.state.is_active,
+            current_mode=self.state.mode,
+            conversation_active=self.state.conversation_active,
+            visibility=self.state.visibility,
+            expires_after_s=None,
+            created_at=START,
+            last_activity=START,
+        )
+
+    def join(self, user_id: UUID, name: str | None, connection_id: UUID | None, latest: int) -> JoinedRoom:
+        self.require(user_id, must_be_in=False)
+        has_place = any(lease.user_id == user_id and lease.is_live for lease in self.leases.values())
+        if self.is_full and not has_place:
+            raise refusal("room_full")
+        if connection_id is not None:
+            self.leases[connection_id] = Lease(user_id)
+        me = self._come(user_id, name or "?")
+        newest = sorted(self.messages.values(), key=lambda m: m.seq)[-latest:] if latest else []
+        return JoinedRoom(
+            room=self.room(),
+            me=me,
+            participants=list(self.participants.values()),
+            state=self.state,
+            messages=newest,
+            head=self.head,
+            epoch=self.epoch,
+            topic=self.topic,
+            connection_id=connection_id,
+            lease_s=self.lease_s,
+            heartbeat_s=self.heartbeat_s,
+        )
+
+    def sync(self, user_id: UUID, after: int, to: int | None, cursor: JsonObject | None) -> SyncPage:
+        self.require(user_id)
+        reach = self.head if to is None else to
+        if not 0 <= after <= reach <= self.head:
+            raise refusal("invalid_argument")
+        rows = [(1, m.seq, m) for m in self.messages.values() if after < m.seq <= reach]
+        rows += [(2, m.revision, m) for m in self.messages.values() if m.seq <= after < m.revision <= reach]
+        rows.sort(key=lambda row: row[:2])
+        if cursor is not None:
+            rows = [row for row in rows if row[:2] > (cursor["phase"], cursor["at"])]
+        page, rest = rows[: self.page_rows], rows[self.page_rows :]
+        is_last = not rest
+        return SyncPage(
+            messages=[row[2] for row in page],
+            to=reach,
+            cursor=None if is_last else {"phase": page[-1][0], "at": page[-1][1]},
+            head=self.head,
+            epoch=self.epoch,
+            topic=self.topic,
+            participants=list(self.participants.values()) if is_last else None,
+            state=self.state if is_last else None,
+            room=self.room() if is_last else None,
+        )
+
+    def lease_status(self, connection_id: UUID) -> LeaseStatus:
+        lease = self.leases.get(connection_id)
+        status = "lease_expired"
+        if self.is_deleted:
+            status = "room_not_found"
+        elif lease is not None and lease.user_id in self.removed:
+            status = "kicked"
+        elif not self.state.is_active:
+            status = "room_inactive"
+        elif lease is not None and lease.is_live:
+            return LeaseStatus(
+                connection_id=connection_id,
+                room_id=self.id,
+                status="live",
+                head=self.head,
+                epoch=self.epoch,
+                topic=self.topic,
+            )
+        return LeaseStatus(connection_id=connection_id, room_id=self.id, status=status)
+
+    def leave(self, user_id: UUID, connection_id: UUID | None) -> None:
+        for key, lease in self.leases.items():
+            if lease.user_id == user_id and connection_id in (None, key):
+                lease.is_live = False
+        if not any(lease.user_id == user_id and lease.is_live for lease in self.leases.values()):
+            self._go(user_id, "left")
+
+    def require(self, user_id: UUID, *, must_be_in: bool = True) -> None:
+        if self.is_deleted:
+            raise refusal("room_not_found")
+        if user_id in self.removed:
+            raise refusal("kicked")
+        if must_be_in and user_id not in self.participants:
+            raise refusal("not_participant")
+
+    def may_listen(self, user_id: UUID, topic: str) -> bool:
+        epoch = int(topic.rpartition(":")[2])
+        has_lease = any(lease.user_id == user_id and lease.is_live for lease in self.leases.values())
+        return has_lease and user_id in self.participants and epoch <= self.epoch
+
+
+def refusal(code: str) -> SpacesError:
+    return error_for_code(code, f"cannot do it: {code}")
+
+
+@dataclass
+class FakeApi:
+    """`SessionApi` for one user; keeps the names of the calls.
+
+    Attributes:
+        down: Raised by every call while it is set.
+        gates: A call waits while its name stands here.
+        failures: Raised once, by the next call of that name.
+    """
+
+    room: FakeRoom
+    user_id: UUID = field(default_factory=uuid4)
+    down: SpacesError | None = None
+    calls: list[str] = field(default_factory=list[str])
+    gates: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    failures: dict[str, SpacesError] = field(default_factory=dict[str, SpacesError])
+
+    async def _called(self, name: str) -> None:
+        self.calls.append(name)
+        await asyncio.sleep(0)
+        if (gate := self.gates.get(name)) is not None:
+            await gate.wait()
+        if self.down is not None:
+            raise self.down
+        if (failure := self.failures.pop(name, None)) is not None:
+            raise failure
+
+    def gate(self, name: str) -> asyncio.Event:
+        """Hold calls of that name until the event is set; remove it with `gates.pop`."""
+        return self.gates.setdefault(name, asyncio.Event())
+
+    async def get_room_by_code(self, code: str, *, timeout_s: float = 10.0) -> RoomPreview:
+        await self._called("get_room_by_code")
+        if code != self.room.code:
+            raise refusal("room_not_found")
+        people = [
+            PreviewParticipant(display_name=p.display_name, is_online=p.is_online, kind=p.kind, role=p.role)
+            for p in self.room.participants.values()
+        ]
+        return RoomPreview(room=self.room.room(), participants=people, participant_count=len(people))
+
+    async def join_room(
+        self,
+        room_id: UUID,
+        display_name: str | None,
+        *,
+        connection_id: UUID | None = None,
+        latest: int = 50,
+        timeout_s: float = 10.0,
+    ) -> JoinedRoom:
+        await self._called("join_room")
+        return self.room.join(self.user_id, display_name, connection_id, latest)
+
+    async def sync_room(
+        self,
+        room_id: UUID,
+        after: int,
+        *,
+        to: int | None = None,
+        cursor: JsonObject | None = None,
+        timeout_s: float = 10.0,
+    ) -> SyncPage:
+        await self._called("sync_room")
+        return self.room.sync(self.user_id, after, to, cursor)
+
+    async def heartbeat(self, connection_ids: Sequence[UUID], *, timeout_s: float = 10.0) -> list[LeaseStatus]:
+        await self._called("heartbeat")
+        return [self.room.lease_status(connection_id) for connection_id in connection_ids]
+
+    async def leave_room(self, room_id: UUID, *, connection_id: UUID | None = None, timeout_s: float = 10.0) -> None:
+        await self._called("leave_room")
+        self.room.leave(self.user_id, connection_id)
+
+    async def get_participants(
+        self, room_id: UUID, *, limit: int = 200, cursor: str | None = None, timeout_s: float = 10.0
+    ) -> Page[Participant]:
+        await self._called("get_participants")
+        return Page[Participant](items=list(self.room.participants.values()))
+
+    async def insert_message(
+        self,
+        room_id: UUID,
+        content: str,
+        *,
+        message_type: MessageType = MessageType.USER_TEXT,
+        metadata: JsonObject | None = None,
+        reply_to: UUID | None = None,
+        message_id: UUID | None = None,
+        timeout_s: float = 10.0,
+    ) -> Message:
+        await self._called("insert_message")
+        self.room.require(self.user_id)
+        return self.room.post(content, user_id=self.user_id, message_id=message_id)
+
+    async def insert_messages(
+        self, room_id: UUID, drafts: Sequence[MessageDraft], *, timeout_s: float = 10.0
+    ) -> list[Message | SpacesError]:
+        await self._called("insert_messages")
+        self.room.require(self.user_id)
+        return [
+            refusal("invalid_argument")
+            if not draft.content
+            else self.room.post(draft.content, user_id=self.user_id, message_id=draft.id)
+            for draft in drafts
+        ]
+
+    async def get_room_messages(
+        self,
+        room_id: UUID,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        timeout_s: float = 10.0,
+    ) -> Page[Message]:
+        await self._called("get_room_messages")
+        rows = sorted(self.room.messages.values(), key=lambda m: m.seq)
+        rows = [m for m in rows if before is None or m.seq < before][-limit:]
+        return Page[Message](items=rows, next_cursor=str(rows[0].seq) if rows else None)
+
+    async def update_room_state(
+        self, room_id: UUID, *, timeout_s: float = 10.0, **changes: Unpack[StateChanges]
+    ) -> RoomState:
+        await self._called("update_room_state")
+        if self.user_id != self.room.host:
+            raise refusal("not_host")
+        self.room.set_state(**changes)
+        return self.room.state
+
+    async def set_voice(self, room_id: UUID, on: bool, *, timeout_s: float = 10.0) -> Participant:
+        await self._called("set_voice")
+        room = self.room
+        if not any(lease.user_id == self.user_id and lease.is_live for lease in room.leases.values()):
+            raise refusal("lease_expired")
+        me = room.participants[self.user_id].model_copy(update={"voice_since": START if on else None})
+        room.participants[self.user_id] = me
+        room._step("room:voice-started" if on else "room:voice-stopped", {"user_id": str(self.user_id)})  # pyright: ignore[reportPrivateUsage]
+        return me
+
+    async def signal(
+        self,
+        room_id: UUID,
+        kind: str,
+        payload: JsonObject | None = None,
+        ttl_s: float = 5.0,
+        *,
+        timeout_s: float = 10.0,
+    ) -> bool:
+        await self._called("signal")
+        self.room.signal(self.user_id, kind)
+        return True
+
+    async def set_participant_kind(
+        self, room_id: UUID, user_id: UUID, kind: Kind | str, *, timeout_s: float = 10.0
+    ) -> Participant:
+        await self._called("set_participant_kind")
+        return self.room.participants[user_id]
+
+    async def kick_participant(self, room_id: UUID, user_id: UUID, *, timeout_s: float = 10.0) -> None:
+        await self._called("kick_participant")
+        self.room.kick(user_id)
+
+
+class FakeRealtime:
+    """`RealtimePort` of one user."""
+
+    def __init__(self, room: FakeRoom, user_id: UUID) -> None:
+        self.room = room
+        self.user_id = user_id
+        self.topics: list[str] = []
+        self.keys: list[str | None] = []
+
+    def channel(self, topic: str, *, private: bool = True, presence_key: str | None = None) -> FakeChannel:
+        self.topics.append(topic)
+        self.keys.append(presence_key)
+        return FakeChannel(self.room, self.user_id, topic)
+
+
+class FakeChannel:
+    """One join of the room's topic."""
+
+    def __init__(self, room: FakeRoom, user_id: UUID, topic: str) -> None:
+        self._room = room
+        self._user_id = user_id
+        self._topic = topic
+        self._items: deque[ChannelEvent] = deque()
+        self._news = asyncio.Event()
+        self._is_over = False
+        self.tracked: list[dict[str, Any]] = []
+
+    @property
+    def topic(self) -> str:
+        return self._topic
+
+    async def join(self, *, timeout_s: float = 15.0) -> None:
+        await asyncio.sleep(0)
+        waited_s = 0.0
+        while self._room.realtime_is_down:
+            if waited_s >= timeout_s:
+                raise ConnectError("cannot connect: nobody answers")
+            await self._room.clock.sleep(0.5)
+            waited_s += 0.5
+        if self._room.refusals:
+            raise self._room.refusals.popleft()
+        if not self._room.may_listen(self._user_id, self._topic):
+            await self._room.clock.sleep(5)
+            raise JoinRejectedError(topic=self._topic, reason="Unauthorized", code="unauthorized")
+        self._room.channels.append(self)
+
+    def push(self, item: ChannelEvent) -> None:
+        self._items.append(item)
+        self._news.set()
+
+    def end(self, reason: CloseReason) -> None:
+        if self in self._room.channels:
+            self._room.channels.remove(self)
+        self.push(ChannelClosed(reason, "the server says so"))
+
+    async def receive(self) -> ChannelEvent:
+        if self._is_over:
+            raise ConnectionLostError("cannot receive: the channel has ended")
+        while not self._items:
+            self._news.clear()
+            await self._news.wait()
+        item = self._items.popleft()
+        self._is_over = isinstance(item, ChannelClosed)
+        return item
+
+    async def track(self, meta: dict[str, Any]) -> None:
+        self.tracked.append(meta)
+
+    async def leave(self, *, timeout_s: float = 2.0) -> None:
+        await asyncio.sleep(0)
+        if self in self._room.channels:
+            self._room.channels.remove(self)
