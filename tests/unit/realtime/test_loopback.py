@@ -243,13 +243,24 @@ async def test_a_proxy_is_used_and_its_password_not_told() -> None:
     assert "hush" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-async def test_a_tls_context_is_used() -> None:
-    async with running() as (_, server):
-        options = RealtimeOptions(proxy=None, ssl=ssl.create_default_context(), backoff_base_s=0.01)
-        url = server.url.replace("ws://", "wss://")
+async def test_the_users_tls_context_is_used() -> None:
+    hellos: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hellos.append(await reader.read(4096))
+        writer.close()
+
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["of-the-user"])
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as listener:
+        port: int = listener.sockets[0].getsockname()[1]
+        options = RealtimeOptions(proxy=None, ssl=context)
+        url = f"wss://127.0.0.1:{port}/realtime/v1/websocket"
         async with RealtimeClient(url, api_key=KEY, token=token, options=options) as client:
-            with pytest.raises(ConnectError, match="SSL"):
-                await client.channel("room").join(timeout_s=0.5)
+            with pytest.raises(ConnectError):
+                await client.channel("room").join(timeout_s=0.3)
+    assert hellos[0].startswith(b"\x16\x03")
+    assert b"of-the-user" in hellos[0]
 
 
 async def test_a_topic_joined_again_and_the_late_close_of_the_old_join() -> None:

@@ -190,6 +190,28 @@ def test_classification(message: Message, frame: object) -> None:
     assert classify(message) == frame
 
 
+@pytest.mark.parametrize(
+    ("metadata", "message_id", "is_replayed"),
+    [
+        (b"", None, False),
+        (b'{"id":"69b00512-8cad-41b1-8bcb-4f6895e58250"}', "69b00512-8cad-41b1-8bcb-4f6895e58250", False),
+        (b' {"id": "69b00512-8cad-41b1-8bcb-4f6895e58250"} ', "69b00512-8cad-41b1-8bcb-4f6895e58250", False),
+        (
+            b'{"id":"69b00512-8cad-41b1-8bcb-4f6895e58250","replayed":true}',
+            "69b00512-8cad-41b1-8bcb-4f6895e58250",
+            True,
+        ),
+        (b'{"id":"a","replayed":true,"x":"bbbbbbbbbbb"}', "a", True),
+        (b'{"id":5}', None, False),
+        (b"[]", None, False),
+    ],
+)
+def test_metadata_in_every_form(metadata: bytes, message_id: str | None, is_replayed: bool) -> None:
+    raw = BinaryFrame(Kind.USER_BROADCAST, topic="t", event="e", data=b" [1] ", metadata=metadata, is_json=True)
+    frame = decode(Vsn.V2, encode_binary(raw, sender=Sender.SERVER))
+    assert frame == Broadcast("t", None, "e", [1], message_id, is_replayed)
+
+
 def test_a_push_whose_topic_is_clear_is_never_silent() -> None:
     text = Message(None, None, "realtime:t", "broadcast", "text")
     assert classify(text) == UnreadablePush("realtime:t", None, "broadcast", "its payload is no object", "text")
