@@ -1,5 +1,6 @@
 -- Token buckets. They are the first lock of every call; what they count is not undone, because a limit
 -- is an answer and not an exception. Unlogged: after a crash all start full, and nothing waits for the disk.
+-- No index beside the key: each update then stays in its page.
 create unlogged table spaces.rate_buckets (
   user_id uuid not null,
   action text not null,
@@ -9,7 +10,6 @@ create unlogged table spaces.rate_buckets (
   refilled_at timestamptz not null,
   constraint rate_buckets_pkey primary key (user_id, action, room_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
-create index rate_buckets_refilled_at_idx on spaces.rate_buckets using brin (refilled_at);
 alter table spaces.rate_buckets enable row level security;
 revoke all on table spaces.rate_buckets from public, anon, authenticated, service_role;
 comment on table spaces.rate_buckets is

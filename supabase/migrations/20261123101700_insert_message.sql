@@ -33,20 +33,20 @@ create function spaces.store_message(
 ) returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   c_operation constant text := 'send the message';
-  v_me public.room_participants;
-  v_is_active boolean;
+  v_me record;
   v_message public.room_messages;
   v_code text;
   v_reason text;
   v_hint text;
 begin
-  select r.is_active into v_is_active from public.rooms r where r.id = p_head.room_id;
-  select p.* into v_me from public.room_participants p where p.room_id = p_head.room_id and p.user_id = p_user_id;
-  if v_me.id is null then
+  select p.status, p.is_muted, p.kind, p.display_name, r.is_active into v_me
+  from public.rooms r left join public.room_participants p on p.room_id = r.id and p.user_id = p_user_id
+  where r.id = p_head.room_id;
+  if v_me.status is null then
     v_code := 'not_participant'; v_reason := 'you are not in this room';
   elsif v_me.status <> 'active' then
     v_code := 'kicked'; v_reason := 'you were removed from this room';
-  elsif not v_is_active then
+  elsif not v_me.is_active then
     v_code := 'room_inactive'; v_reason := 'the room is closed';
   elsif v_me.is_muted then
     v_code := 'muted'; v_reason := 'you are muted in this room';
