@@ -174,7 +174,7 @@ class Connector:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._core.machine.is_active and not self._is_whole():
+            while self._core.machine.is_active and not (self._core.state is ConnectionState.LIVE and self._is_whole()):
                 try:
                     await self._repair()
                 except SpacesError as error:
@@ -188,6 +188,7 @@ class Connector:
         work = self._core.work
         return (
             self.link.topic == self._core.topic
+            and self._core.run is None
             and self._synced_join == self.link.joins
             and not (work.needs_sync or work.is_topic_doubtful or work.is_lease_lost)
         )

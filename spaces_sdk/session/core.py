@@ -148,8 +148,8 @@ class SessionCore:
         if epoch <= self.epoch:
             return False
         self.epoch, self.topic = epoch, topic
-        self.log.append(RoomMoved(epoch=epoch))
         self.suspect(GapReason.TOPIC_MOVED)
+        self.log.append(RoomMoved(epoch=epoch))
         return True
 
     def learn_head(self, head: int) -> bool:
@@ -266,9 +266,9 @@ class SessionCore:
             source: What it came from; each has a streak of its own.
         """
         self.stats.errors[error.code] += 1
-        known = self._failing.get(source)
+        is_told = any(known.code == error.code for known in self._failing.values())
         self._failing[source] = error
-        if known is None or known.code != error.code:
+        if not is_told:
             self.log.append(RoomError(error=error))
 
     def recovered(self, source: str) -> None:
