@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -163,7 +163,7 @@ class Authorizer:
         return messages
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Connection]:
+    async def _connection(self) -> AsyncGenerator[_Connection]:
         try:
             async with asyncio.timeout(self._timeout_s), self._pool.connection() as connection:
                 yield connection
@@ -176,7 +176,7 @@ class Authorizer:
 
 
 @asynccontextmanager
-async def _rolled_back(connection: _Connection) -> AsyncIterator[None]:
+async def _rolled_back(connection: _Connection) -> AsyncGenerator[None]:
     # The pipeline sends the whole transaction in one go: one round trip for each question.
     async with connection.pipeline(), connection.transaction(force_rollback=True):
         yield

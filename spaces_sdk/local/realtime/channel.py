@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 TOO_MANY_MESSAGES = "Too many messages per second"
-TOO_MANY_PRESENCE = "Too many presence messages per second"
 _NODE = secrets.randbits(48) | 1 << 40
 """In place of the machine's address, for the keys of version 1; marked as not being one."""
 _NO_DATABASE = "Realtime was unable to connect to the project database"
@@ -162,10 +161,11 @@ class Channel:
             self.send(wire.BROADCAST, f'{{"event":{event},"meta":{meta_json},"payload":{payload},"type":"broadcast"}}')
 
     def _send_presence_state(self) -> None:
-        self.send("presence_state", self.subscription.presence.to_json())
-        self.hub.presence_events.add()
         if self.hub.presence_events.is_triggered:
-            self.shut_down_soon(TOO_MANY_PRESENCE)
+            self.shut_down(channel_events.TOO_MANY_PRESENCE)
+            return
+        self.hub.presence_events.add()
+        self.send("presence_state", self.subscription.presence.to_json())
 
     async def _wait_ready(self) -> None:
         try:
@@ -211,7 +211,7 @@ class Channel:
             return channel_events.handle(self, frame)
         except channel_events.ChannelCrashError:
             self._crash()
-        except Exception:
+        except Exception:  # noqa: BLE001  # ends this channel only
             _log.exception("a channel failed on a message")
             self._crash()
         return None
@@ -221,7 +221,7 @@ class Channel:
             await work
         except channel_events.ChannelCrashError:
             self._crash()
-        except Exception:
+        except Exception:  # noqa: BLE001  # ends this channel only
             _log.exception("a channel failed on a message")
             self._crash()
 
@@ -288,8 +288,6 @@ class Channel:
             return
         self.socket.push(frame)
         self.hub.presence_events.add()
-        if self.hub.presence_events.is_triggered:
-            self.shut_down_soon(TOO_MANY_PRESENCE)
 
     def _hold(self, message: Outgoing) -> None:
         if self._held is None:

@@ -14,6 +14,7 @@ from spaces_sdk.local.realtime.wire import ClientFrame, RawPayload, UserPayload
 if TYPE_CHECKING:
     from spaces_sdk.local.realtime.channel import Channel
 
+TOO_MANY_PRESENCE = "Too many presence messages per second"
 PRESENCE_BUDGET_SPENT = "Client presence rate limit exceeded"
 PRESENCE_TOO_LARGE = "Track message size exceeded"
 _TOO_LARGE = "payload_size_exceeded"
@@ -140,6 +141,9 @@ def _track(channel: Channel, ref: object, message: Mapping[str, object]) -> None
     meta = cast("dict[str, object]", payload)
     if channel.hub.gauge.is_exceeded_by(meta, len(wire.dumps(meta))):
         channel.shut_down(PRESENCE_TOO_LARGE)
+        return
+    if channel.hub.presence_events.is_triggered:
+        channel.shut_down(TOO_MANY_PRESENCE)
         return
     if not _spend(channel):
         return

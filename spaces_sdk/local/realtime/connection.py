@@ -10,7 +10,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, cast
 
-from websockets.exceptions import InvalidHandshake
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
@@ -257,8 +256,9 @@ class WebSocketConnection(asyncio.Protocol):
     def _tick(self) -> None:
         self._timers["tick"] = self._loop.call_later(self._settings.idle_timeout_s / _IDLE_TICKS, self._tick)
         self._silent_ticks += 1
-        if self._silent_ticks > _IDLE_TICKS + 1:
+        if self._silent_ticks > _IDLE_TICKS:
             self.close(CLOSE_NORMAL)
-        elif self._blocked_since is not None:
-            if self._loop.time() - self._blocked_since > self._settings.send_timeout_s:
-                self.abort("the client does not read")
+        elif (
+            self._blocked_since is not None and self._blocked_since < self._loop.time() - self._settings.send_timeout_s
+        ):
+            self.abort("the client does not read")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -178,7 +178,7 @@ class _Endpoints:
             value = wire.loads(body.decode())
         except ValueError:
             raise HTTPException(HTTPStatus.BAD_REQUEST) from None
-        return value if isinstance(value, dict) else {"_json": value}
+        return {"_json": value} if not isinstance(value, dict) else cast("object", value)
 
     async def _body(self, request: Request) -> bytes:
         pieces: list[bytes] = []

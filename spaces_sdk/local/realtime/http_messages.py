@@ -74,7 +74,7 @@ def _errors(message: dict[str, object], gauge: PayloadGauge) -> dict[str, list[s
     if _private(message.get("private")) is None:
         errors["private"] = [_INVALID]
     payload = message.get("payload")
-    if isinstance(payload, dict) and gauge.is_exceeded_by(cast("object", payload), len(wire.dumps(payload))):
+    if not errors and gauge.is_exceeded_by(payload, len(wire.dumps(payload))):
         errors["payload"] = ["Payload size exceeds tenant limit"]
     return errors
 

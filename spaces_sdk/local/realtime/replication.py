@@ -13,7 +13,6 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import psycopg
 from psycopg import errors, sql
@@ -135,8 +134,10 @@ class ReplicationFollower:
         await self._make_slot(connection, slot)
         # From where this process left off: the server would otherwise begin at what it has on record as confirmed.
         start = 0 if settings.faithful_loss else self._confirmed_lsn
-        query = sql.SQL("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})").format(
-            sql.Identifier(slot), sql.SQL(format_lsn(start)), sql.Literal(f'"{settings.publication}"')
+        query = b"START_REPLICATION SLOT %b LOGICAL %b (proto_version '1', publication_names %b)" % (
+            sql.Identifier(slot).as_bytes(connection),
+            format_lsn(start).encode(),
+            sql.Literal(f'"{settings.publication}"').as_bytes(connection),
         )
         try:
             await _enter_copy_both(connection, query)
@@ -203,7 +204,7 @@ class ReplicationFollower:
     def _hand_on(self, row: Mapping[str, str | None]) -> None:
         try:
             self._on_row(row)
-        except Exception:
+        except Exception:  # noqa: BLE001  # one bad row must not end the stream for all
             _log.exception("a message from the database could not be handed on")
 
     async def _confirm(self, stream: CopyStream, *, wants_reply: bool = False) -> None:
@@ -213,9 +214,9 @@ class ReplicationFollower:
             stream.confirmed_lsn = self._confirmed_lsn
 
 
-async def _enter_copy_both(connection: psycopg.AsyncConnection[tuple[object, ...]], query: sql.Composed) -> None:
+async def _enter_copy_both(connection: psycopg.AsyncConnection[tuple[object, ...]], query: bytes) -> None:
     pgconn = connection.pgconn
-    pgconn.send_query(query.as_bytes(connection))
+    pgconn.send_query(query)
     stream = CopyStream(pgconn)
     await stream.flush()
     while pgconn.is_busy():

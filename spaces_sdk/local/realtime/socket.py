@@ -66,7 +66,7 @@ class Socket:
         frame = wire.decode(self.version, data)
         if frame is None or self._is_closed:
             return
-        if self._is_joining:
+        if self._is_joining or self._queue:
             self._queue.append(frame)
             self.count_waiting(1)
         else:
@@ -85,7 +85,7 @@ class Socket:
     def _handle_safely(self, frame: ClientFrame) -> None:
         try:
             self._handle(frame)
-        except Exception:
+        except Exception:  # noqa: BLE001  # costs this message only
             _log.exception("a message could not be handled")
 
     def _handle(self, frame: ClientFrame) -> None:
@@ -131,13 +131,13 @@ class Socket:
         except JoinRefusedError as refusal:
             await self._refuse(frame, refusal)
             return None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # costs this join only
             _log.exception("a join failed")
             await self._refuse(frame, JoinRefusedError(f"UnknownErrorOnChannel: {type(error).__name__}"))
             return None
         self._channels[frame.topic] = channel
         self._had_channels = True
-        response = {"postgres_changes": []}
+        response: dict[str, list[object]] = {"postgres_changes": []}
         self.send(wire.reply(self.version, frame.join_ref, frame.ref, frame.topic, "ok", response))
         return channel
 
@@ -180,10 +180,10 @@ class Socket:
         self._outlet.send(text_frame(message))
 
     def push(self, frame: bytes) -> None:
-        """Send a whole websocket frame when its turn comes: at once unless a join is under way."""
+        """Send a whole websocket frame when its turn comes: at once, or after what waits for a join."""
         if self._is_closed:
             return
-        if not self._is_joining:
+        if not self._is_joining and not self._queue:
             self._outlet.send(frame)
             return
         self._queue.append(frame)

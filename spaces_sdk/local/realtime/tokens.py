@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -135,11 +136,19 @@ def verify(raw: str, *, secret: str, now: float) -> Token:
     except (jwt.PyJWTError, UnicodeError, ValueError, RecursionError):
         raise TokenRefusedError(TokenFault.MALFORMED) from None
     claims = cast("dict[str, object]", decoded)
-    expires_at = claims.get("exp")
-    is_time = isinstance(expires_at, int | float) and not isinstance(expires_at, bool)
-    if is_time and now >= float(expires_at):
-        raise TokenRefusedError(TokenFault.EXPIRED, expired_for_s=int(now - float(expires_at)))
-    role = claims.get("role")
-    if not is_time or not isinstance(role, str):
+    expires_at, role = _unix_time(claims.get("exp")), claims.get("role")
+    if expires_at is not None and now >= expires_at:
+        raise TokenRefusedError(TokenFault.EXPIRED, expired_for_s=int(now - expires_at))
+    if expires_at is None or not isinstance(role, str):
         raise TokenRefusedError(TokenFault.CLAIMS)
-    return Token(raw, claims, role, float(expires_at))
+    return Token(raw, claims, role, expires_at)
+
+
+def _unix_time(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None

@@ -64,7 +64,7 @@ class Topic:
                 continue
             try:
                 listener.deliver(message)
-            except Exception:
+            except Exception:  # noqa: BLE001  # costs this listener only
                 _log.exception("a message could not be delivered to one listener")
 
     def can_reach_all(self, message: Outgoing, *, without: Listener | None = None) -> bool:
@@ -81,7 +81,7 @@ class Topic:
         for listener in self._all():
             try:
                 listener.deliver_presence(message)
-            except Exception:
+            except Exception:  # noqa: BLE001  # costs this listener only
                 _log.exception("a presence diff could not be delivered to one listener")
 
 

@@ -1,0 +1,65 @@
+"""A Postgres with the recordings' set-up, and servers on it with short timers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from spaces_sdk.local.bootstrap import bootstrap
+from spaces_sdk.local.postgres import PostgresCluster
+from spaces_sdk.local.realtime.server import RealtimeServer, serve
+from spaces_sdk.local.realtime.settings import RealtimeSettings
+from tests.realtime_server.support.tokens import SECRET
+from tests.support.eventually import eventually
+
+SETUP = Path(__file__).parent / "support" / "setup.sql"
+
+ServerFactory = Callable[..., AbstractAsyncContextManager[RealtimeServer]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def realtime_cluster(pytestconfig: pytest.Config) -> AsyncGenerator[PostgresCluster]:
+    """One cluster for all tests of the server."""
+    async with PostgresCluster.temporary(pytestconfig.getoption("--postgres-bin")) as cluster:
+        await bootstrap(cluster.url())
+        async with await psycopg.AsyncConnection.connect(cluster.url(), autocommit=True) as connection:
+            await connection.execute(SETUP.read_bytes())
+        yield cluster
+
+
+@pytest.fixture
+def db_url(realtime_cluster: PostgresCluster) -> str:
+    """The superuser's URL."""
+    return realtime_cluster.url()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(db_url: str) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+    """A superuser's connection, in autocommit."""
+    async with await psycopg.AsyncConnection.connect(db_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def start_server(db_url: str) -> ServerFactory:
+    """Starts a server whose stream is up; refusals are held back for a moment only."""
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncGenerator[RealtimeServer]:
+        quick: dict[str, Any] = {
+            "join_error_delay_s": 0.02,
+            "connect_error_delay_s": 0.02,
+            "max_events_per_second": 100_000,
+        }
+        settings = RealtimeSettings(**({"db_url": db_url, "jwt_secret": SECRET} | quick | changes))
+        async with serve(settings) as server:
+            await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
+            yield server
+
+    return start
