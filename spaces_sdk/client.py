@@ -147,6 +147,20 @@ class Spaces:
         """The project's address."""
         return self._config.url
 
+    @property
+    def realtime(self) -> RealtimeClient:
+        """The one Realtime client of all sessions, made when it is first needed; closed with `Spaces`.
+
+        Raises:
+            UsageError: `Spaces` is not open.
+        """
+        self._open_http()
+        if self._is_closing:
+            raise _not_open()
+        if self._realtime is None:
+            self._realtime = self._make_realtime()
+        return self._realtime
+
     def join(
         self, room: str | UUID, *, display_name: str | None = None, options: SessionOptions | None = None
     ) -> RoomSession:
@@ -162,12 +176,9 @@ class Spaces:
         """
         from spaces_sdk.session import RoomSession, SessionOptions
 
-        self._open_http()
-        if self._is_closing:
-            raise _not_open()
         session = RoomSession(
             api=self._rooms,
-            realtime=self._shared_realtime(),
+            realtime=self.realtime,
             room=room,
             display_name=display_name,
             options=options or SessionOptions(),
@@ -224,28 +235,25 @@ class Spaces:
             raise _not_open()
         return self._http
 
-    def _shared_realtime(self) -> RealtimeClient:
-        """The one Realtime client of all sessions, made when the first one needs it."""
-        if self._realtime is None:
-            from spaces_sdk.realtime import RealtimeClient, RealtimeOptions
+    def _make_realtime(self) -> RealtimeClient:
+        from spaces_sdk.realtime import RealtimeClient, RealtimeOptions
 
-            options = self._realtime_options
-            if options is None:
-                options = RealtimeOptions(proxy=None) if self._config.is_loopback else RealtimeOptions()
-            realtime = RealtimeClient(
-                self._config.realtime_url,
-                api_key=self._config.key.value,
-                token=self._tokens.access_token,
-                options=options,
-                clock=self._clock,
-                random=self._random,
-            )
-            push = _TokenPush(realtime)
-            self._stack.push_async_callback(realtime.aclose)
-            self._stack.push_async_callback(push.aclose)
-            self._stack.callback(self._tokens.listeners.add(push.notice))
-            self._realtime = realtime
-        return self._realtime
+        options = self._realtime_options
+        if options is None:
+            options = RealtimeOptions(proxy=None) if self._config.is_loopback else RealtimeOptions()
+        realtime = RealtimeClient(
+            self._config.realtime_url,
+            api_key=self._config.key.value,
+            token=self._tokens.access_token,
+            options=options,
+            clock=self._clock,
+            random=self._random,
+        )
+        push = _TokenPush(realtime)
+        self._stack.push_async_callback(realtime.aclose)
+        self._stack.push_async_callback(push.aclose)
+        self._stack.callback(self._tokens.listeners.add(push.notice))
+        return realtime
 
 
 class _TokenPush:

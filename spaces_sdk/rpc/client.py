@@ -145,6 +145,7 @@ class RpcClient:
         if timeout_s <= 0:
             reason = f"cannot {procedure.operation}: timeout_s must be over 0"
             raise InvalidRequestError(reason, status=400)
+        self._http()  # not open: said before anything else
         progress = _Progress()
         try:
             async with deadline(self._clock, timeout_s):

@@ -34,20 +34,20 @@ class TokenListeners:
     """Tells whoever listens when the token has changed."""
 
     def __init__(self) -> None:
-        self._listeners: list[TokenListener] = []
+        self._listeners: dict[object, TokenListener] = {}
 
     def add(self, listener: TokenListener) -> Callable[[], None]:
         """Listen from now on; the returned function ends it."""
-        self._listeners.append(listener)
+        mark = object()
+        self._listeners[mark] = listener
 
         def remove() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            self._listeners.pop(mark, None)
 
         return remove
 
     def notify(self, token: str) -> None:
-        for listener in tuple(self._listeners):
+        for listener in tuple(self._listeners.values()):
             listener(token)
 
 

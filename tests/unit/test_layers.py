@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported_parts(path: Path) -> set[str]:
+@cache
+def imported_parts(path: Path) -> frozenset[str]:
     """Parts of the package that a module imports, at run time or for its types."""
     parts: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -48,7 +50,7 @@ def imported_parts(path: Path) -> set[str]:
             whole = node.module == "spaces_sdk"
             names = [f"spaces_sdk.{alias.name}" for alias in node.names] if whole else [node.module]
         parts |= {name.split(".")[1] for name in names if name.startswith("spaces_sdk.")}
-    return parts
+    return frozenset(parts)
 
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

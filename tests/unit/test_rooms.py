@@ -1,0 +1,463 @@
+"""`RoomManager`: each method's call, its answer as a typed value, and what it refuses before any I/O."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from spaces_sdk.drafts import MessageDraft, StateChanges
+from spaces_sdk.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    SpacesError,
+)
+from spaces_sdk.models import JsonObject, Kind, Message, MessageType, RoomState, Visibility
+from spaces_sdk.rooms import RoomManager
+from spaces_sdk.rpc import RpcClient
+from spaces_sdk.session import SessionApi
+from tests.support.clock import FakeClock
+from tests.support.fake_project import FakeProject, FixedToken, config, hang, ok, refused, turning
+
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
+
+ROOM = "6d1f0f0e-2b5a-4c7e-9d52-7e1c6a1f0001"
+ADA = "7f4c2c1e-3df0-4f0e-8a51-0b8a1f1d0001"
+MESSAGE = "93fb3a3a-64f5-41b3-8d3e-2b1f9a1e0001"
+CONNECTION = "b4cf86ad-4a5f-4f49-8d53-3a0f6a1e0001"
+TIME = "2026-11-23T12:00:00.123456+00:00"
+
+ROOM_JSON: JsonObject = {
+    "id": ROOM,
+    "room_code": "XJ9K2M",
+    "name": "Friday jam",
+    "host_user_id": ADA,
+    "max_participants": 10,
+    "is_active": True,
+    "current_mode": "gangster",
+    "conversation_active": False,
+    "settings": {},
+    "visibility": "unlisted",
+    "expires_after_s": 86400,
+    "created_at": TIME,
+    "last_activity": TIME,
+    "made_later": "ignored",
+}
+ADA_JSON: JsonObject = {
+    "id": CONNECTION,
+    "room_id": ROOM,
+    "user_id": ADA,
+    "display_name": "Ada",
+    "is_online": True,
+    "joined_at": TIME,
+    "last_seen": TIME,
+    "role": "host",
+    "kind": "human",
+    "is_muted": False,
+    "voice_since": None,
+}
+MESSAGE_JSON: JsonObject = {
+    "id": MESSAGE,
+    "room_id": ROOM,
+    "user_id": ADA,
+    "message_type": "user_text",
+    "content": "hello",
+    "metadata": {},
+    "created_at": TIME,
+    "seq": 3,
+    "revision": 3,
+    "status": "final",
+    "reply_to": None,
+    "updated_at": TIME,
+    "display_name": "Ada",
+    "sender_kind": "human",
+}
+STATE_JSON: JsonObject = {
+    "mode": "playful",
+    "conversation_active": True,
+    "name": "Friday jam",
+    "max_participants": 10,
+    "settings": {},
+    "host": ADA,
+    "visibility": "unlisted",
+    "is_active": True,
+}
+TOPIC = f"spaces:{ROOM}:1"
+JOINED_JSON: JsonObject = {
+    "ok": True,
+    "room": ROOM_JSON,
+    "me": ADA_JSON,
+    "participants": [ADA_JSON],
+    "state": STATE_JSON,
+    "messages": [MESSAGE_JSON],
+    "head": 4,
+    "epoch": 1,
+    "topic": TOPIC,
+    "connection_id": CONNECTION,
+    "lease_s": 75,
+    "heartbeat_s": 30,
+}
+SYNC_JSON: JsonObject = {
+    "messages": [MESSAGE_JSON],
+    "to": 4,
+    "cursor": {"phase": 1, "at": 3},
+    "head": 5,
+    "epoch": 1,
+    "topic": TOPIC,
+}
+
+
+class Bench:
+    """A RoomManager on a scripted project."""
+
+    def __init__(self, project: FakeProject) -> None:
+        self.project = project
+        self.clock = FakeClock()
+        chance = random.Random(7)  # noqa: S311
+        self.rpc = RpcClient(config(), FixedToken(), lambda: project.http, clock=self.clock, random=chance)
+        self.rooms = RoomManager(self.rpc)
+
+    async def error(self, work: Awaitable[object]) -> SpacesError:
+        async def awaited() -> None:
+            await work
+
+        with pytest.raises(SpacesError) as caught:
+            await turning(self.clock, awaited())
+        return caught.value
+
+
+@pytest_asyncio.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench(FakeProject())
+    yield bench
+    await bench.rpc.aclose()
+    await bench.project.http.aclose()
+
+
+def test_a_session_takes_it_as_its_api(bench: Bench) -> None:
+    api: SessionApi = bench.rooms
+    assert api is bench.rooms
+
+
+def test_the_changes_are_those_of_the_state_without_the_host() -> None:
+    assert StateChanges.__annotations__.keys() == RoomState.model_fields.keys() - {"host"}
+
+
+def test_every_method_has_a_deadline_and_a_docstring() -> None:
+    for name, method in inspect.getmembers(RoomManager, inspect.iscoroutinefunction):
+        if name.startswith("_"):
+            continue
+        parameters = inspect.signature(method).parameters
+        assert parameters["timeout_s"].kind is inspect.Parameter.KEYWORD_ONLY, name
+        assert method.__doc__, name
+
+
+async def test_create_room(bench: Bench) -> None:
+    bench.project.on("create_room", ok({"ok": True, "room": ROOM_JSON, "head": 0}))
+    room = await bench.rooms.create_room(" Friday jam ", expires_after=timedelta(hours=2), room_id=ROOM)
+    assert (room.id, room.room_code, room.visibility) == (UUID(ROOM), "XJ9K2M", Visibility.UNLISTED)
+    assert room.created_at == datetime(2026, 11, 23, 12, 0, 0, 123456, UTC)
+    assert bench.project.bodies("create_room") == [
+        {
+            "p_name": "Friday jam",
+            "p_max_participants": 10,
+            "p_room_id": ROOM,
+            "p_mode": "gangster",
+            "p_visibility": "unlisted",
+            "p_settings": {},
+            "p_expires_after_s": 7200,
+        }
+    ]
+
+
+async def test_create_room_makes_its_own_id_once(bench: Bench) -> None:
+    bench.project.on("create_room", httpx.ReadError("reset"), ok({"ok": True, "room": ROOM_JSON, "head": 0}))
+    await turning(bench.clock, bench.rooms.create_room("Jam", expires_after=None))
+    first, second = bench.project.bodies("create_room")
+    assert first == second
+    assert UUID(first["p_room_id"]).version == 4
+    assert first["p_expires_after_s"] is None
+
+
+async def test_an_unanswered_create_room_tells_its_id(bench: Bench) -> None:
+    bench.project.on("create_room", hang)
+    error = await bench.error(bench.rooms.create_room("Jam", timeout_s=2))
+    assert isinstance(error, OutcomeUnknownError)
+    assert {body["p_room_id"] for body in bench.project.bodies("create_room")} == {str(error.operation_id)}
+
+
+async def test_get_room_by_code(bench: Bench) -> None:
+    guest = {"display_name": "Ada", "is_online": True, "kind": "human", "role": "host"}
+    answer = {"ok": True, "room": ROOM_JSON, "participants": [guest], "participant_count": 1}
+    bench.project.on("get_room_by_code", ok(answer))
+    preview = await bench.rooms.get_room_by_code("xj9-k2m")
+    assert (preview.participants[0].display_name, preview.participant_count, preview.is_full) == ("Ada", 1, False)
+    assert bench.project.bodies("get_room_by_code") == [{"p_code": "XJ9K2M"}]
+    bench.project.on("get_room_by_code", ok({"ok": False, "code": "room_not_found", "message": "x", "hint": ""}))
+    assert type(await bench.error(bench.rooms.get_room_by_code("XJ9K2M"))) is NotFoundError
+    limited = {"ok": False, "code": "rate_limited", "message": "x", "hint": "", "retry_after_s": 60}
+    bench.project.on("get_room_by_code", ok(limited))
+    error = await bench.error(bench.rooms.get_room_by_code("XJ9K2M"))
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_s == 60
+
+
+async def test_get_room_by_id(bench: Bench) -> None:
+    answer = {"room": ROOM_JSON, "participants": [ADA_JSON], "participant_count": 1}
+    bench.project.on("get_room_by_id", ok(answer))
+    details = await bench.rooms.get_room_by_id(UUID(ROOM))
+    assert details.participants[0].user_id == UUID(ADA)
+    assert bench.project.bodies("get_room_by_id") == [{"p_room_id": ROOM}]
+
+
+async def test_join_room(bench: Bench) -> None:
+    bench.project.on("join_room", ok(JOINED_JSON))
+    joined = await bench.rooms.join_room(ROOM, " Ada ", connection_id=CONNECTION, latest=10)
+    assert (joined.head, joined.topic, joined.connection_id) == (4, TOPIC, UUID(CONNECTION))
+    assert joined.messages[0].message_type is MessageType.USER_TEXT
+    assert bench.project.bodies("join_room") == [
+        {"p_room_id": ROOM, "p_display_name": "Ada", "p_connection_id": CONNECTION, "p_latest": 10}
+    ]
+    bench.project.on("join_room", ok(JOINED_JSON | {"connection_id": None}))
+    assert (await bench.rooms.join_room(ROOM)).connection_id is None
+    assert bench.project.bodies("join_room")[-1]["p_display_name"] is None
+
+
+async def test_sync_room(bench: Bench) -> None:
+    bench.project.on("sync_room", ok(SYNC_JSON))
+    page = await bench.rooms.sync_room(ROOM, 0)
+    assert (page.to, page.cursor, page.participants) == (4, {"phase": 1, "at": 3}, None)
+    last = SYNC_JSON | {"cursor": None, "participants": [ADA_JSON], "state": STATE_JSON, "room": ROOM_JSON}
+    bench.project.on("sync_room", ok(last))
+    page = await bench.rooms.sync_room(ROOM, 0, to=page.to, cursor=page.cursor)
+    assert page.cursor is None
+    assert page.state is not None
+    assert page.participants is not None
+    assert bench.project.bodies("sync_room")[-1] == {
+        "p_room_id": ROOM,
+        "p_after": 0,
+        "p_to": 4,
+        "p_cursor": {"phase": 1, "at": 3},
+    }
+
+
+async def test_heartbeat(bench: Bench) -> None:
+    live = {"connection_id": CONNECTION, "room_id": ROOM, "status": "live", "head": 4, "epoch": 1, "topic": TOPIC}
+    gone = {"connection_id": MESSAGE, "room_id": None, "status": "lease_expired"}
+    bench.project.on("heartbeat", ok({"ok": True, "leases": [live | {"state": STATE_JSON}, gone], "server_now": TIME}))
+    first, second = await bench.rooms.heartbeat([CONNECTION, UUID(MESSAGE)])
+    assert first.is_live
+    assert (second.status, second.is_live) == ("lease_expired", False)
+
+
+async def test_leave_room(bench: Bench) -> None:
+    bench.project.on("leave_room", ok({"ok": True, "head": 5}))
+    await bench.rooms.leave_room(ROOM)
+    await bench.rooms.leave_room(ROOM, connection_id=CONNECTION)
+    assert bench.project.bodies("leave_room") == [
+        {"p_room_id": ROOM, "p_connection_id": None},
+        {"p_room_id": ROOM, "p_connection_id": CONNECTION},
+    ]
+
+
+async def test_get_participants(bench: Bench) -> None:
+    bench.project.on("get_participants", ok({"items": [ADA_JSON], "next_cursor": "c1"}))
+    page = await bench.rooms.get_participants(ROOM, limit=1)
+    assert (page.items[0].display_name, page.next_cursor) == ("Ada", "c1")
+    await bench.rooms.get_participants(ROOM, limit=1, cursor=page.next_cursor)
+    assert bench.project.bodies("get_participants")[-1] == {"p_room_id": ROOM, "p_limit": 1, "p_cursor": "c1"}
+
+
+async def test_insert_message(bench: Bench) -> None:
+    bench.project.on("insert_message", ok({"ok": True, "message": MESSAGE_JSON, "head": 3, "is_repeated": False}))
+    message = await bench.rooms.insert_message(
+        ROOM, "hello", metadata={"a": 1}, message_id=MESSAGE, reply_to=CONNECTION
+    )
+    assert (message.seq, message.content) == (3, "hello")
+    assert bench.project.bodies("insert_message") == [
+        {
+            "p_room_id": ROOM,
+            "p_content": "hello",
+            "p_message_type": "user_text",
+            "p_metadata": {"a": 1},
+            "p_id": MESSAGE,
+            "p_reply_to": CONNECTION,
+        }
+    ]
+
+
+async def test_a_lost_answer_never_makes_a_second_message(bench: Bench) -> None:
+    stored = ok({"ok": True, "message": MESSAGE_JSON, "head": 3, "is_repeated": True})
+    bench.project.on("insert_message", httpx.ReadError("reset"), httpx.Response(503, text="busy"), stored)
+    await turning(bench.clock, bench.rooms.insert_message(ROOM, "hello"))
+    assert len({body["p_id"] for body in bench.project.bodies("insert_message")}) == 1
+
+
+async def test_a_repeat_by_one_who_is_muted_reads_what_was_stored(bench: Bench) -> None:
+    bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
+    bench.project.on("get_room_messages", ok({"items": [MESSAGE_JSON], "has_more": True, "next_cursor": "3"}))
+    assert (await bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE)).content == "hello"
+    assert bench.project.bodies("get_room_messages") == [
+        {"p_room_id": ROOM, "p_limit": 1, "p_before": None, "p_after": 2}
+    ]
+
+
+async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: Bench) -> None:
+    bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
+    bench.project.on("get_room_messages", refused(403, "kicked"))
+    error = await bench.error(bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE))
+    assert (type(error), error.code) == (PermissionDeniedError, "kicked")
+    assert "it is stored as number 3" in error.message
+
+
+async def test_insert_messages_answers_for_each(bench: Bench) -> None:
+    refusal = {"ok": False, "code": "conflict", "message": "cannot send: the id is taken", "hint": ""}
+    results: list[JsonObject] = [{"ok": True, "message": MESSAGE_JSON, "is_repeated": False}, refusal]
+    bench.project.on("insert_messages", ok({"ok": True, "results": results, "head": 3}))
+    drafts = [MessageDraft(content="hello"), MessageDraft(content=" "), MessageDraft(content="there")]
+    first, second, third = await bench.rooms.insert_messages(ROOM, drafts)
+    assert isinstance(first, Message)
+    assert isinstance(second, InvalidRequestError), "never sent"
+    assert isinstance(third, ConflictError)
+    (body,) = bench.project.bodies("insert_messages")
+    assert [item["id"] for item in body["p_messages"]] == [str(drafts[0].id), str(drafts[2].id)]
+    assert set(body["p_messages"][0]) == {"id", "content", "message_type", "metadata", "reply_to"}
+
+
+async def test_insert_messages_without_a_good_draft_sends_nothing(bench: Bench) -> None:
+    (error,) = await bench.rooms.insert_messages(ROOM, [MessageDraft(content="")])
+    assert isinstance(error, InvalidRequestError)
+    assert bench.project.requests == []
+
+
+async def test_insert_messages_notices_a_missing_answer(bench: Bench) -> None:
+    bench.project.on("insert_messages", ok({"ok": True, "results": [], "head": 3}))
+    assert isinstance(await bench.error(bench.rooms.insert_messages(ROOM, [MessageDraft(content="a")])), ProtocolError)
+
+
+async def test_get_room_messages(bench: Bench) -> None:
+    bench.project.on("get_room_messages", ok({"items": [MESSAGE_JSON], "has_more": True, "next_cursor": "3"}))
+    page = await bench.rooms.get_room_messages(ROOM)
+    await bench.rooms.get_room_messages(ROOM, before=page.next_cursor, limit=200)
+    await bench.rooms.get_room_messages(ROOM, after=7)
+    bodies = bench.project.bodies("get_room_messages")
+    assert [(body["p_limit"], body["p_before"], body["p_after"]) for body in bodies] == [
+        (50, None, None),
+        (200, 3, None),
+        (50, None, 7),
+    ]
+
+
+async def test_update_room_state_sends_only_what_is_named(bench: Bench) -> None:
+    bench.project.on("update_room_state", ok({"ok": True, "room": ROOM_JSON, "state": STATE_JSON, "head": 4}))
+    state = await bench.rooms.update_room_state(ROOM, mode="playful", conversation_active=True, settings={"a": None})
+    assert (state.mode, state.host) == ("playful", UUID(ADA))
+    assert bench.project.bodies("update_room_state") == [
+        {"p_room_id": ROOM, "p_changes": {"mode": "playful", "conversation_active": True, "settings": {"a": None}}}
+    ]
+    bench.project.on("update_room_state", refused(403, "not_host"))
+    assert (await bench.error(bench.rooms.update_room_state(ROOM, name="x"))).code == "not_host"
+
+
+async def test_set_voice_signal_and_kind(bench: Bench) -> None:
+    bench.project.on("set_voice", ok({"ok": True, "participant": ADA_JSON | {"voice_since": TIME}, "head": 4}))
+    assert (await bench.rooms.set_voice(ROOM, True)).voice_since is not None
+    bench.project.on("signal", ok({"ok": True, "sent": False}))
+    assert await bench.rooms.signal(ROOM, "typing") is False
+    assert bench.project.bodies("signal") == [{"p_room_id": ROOM, "p_kind": "typing", "p_payload": {}, "p_ttl_s": 5.0}]
+    bench.project.on("set_participant_kind", ok({"ok": True, "participant": ADA_JSON | {"kind": "bot"}, "head": 5}))
+    assert (await bench.rooms.set_participant_kind(ROOM, ADA, "bot")).kind is Kind.BOT
+
+
+async def test_delete_and_kick_are_done_once_they_are_done(bench: Bench) -> None:
+    bench.project.on("delete_room", httpx.ReadError("reset"), refused(404, "room_not_found"))
+    await turning(bench.clock, bench.rooms.delete_room(ROOM))
+    assert (await bench.error(bench.rooms.delete_room(ROOM))).code == "room_not_found"
+    bench.project.on("kick_participant", httpx.ReadError("reset"), refused(404, "participant_not_found"))
+    await turning(bench.clock, bench.rooms.kick_participant(ROOM, ADA))
+    assert bench.project.bodies("kick_participant")[0] == {"p_room_id": ROOM, "p_user_id": ADA}
+
+
+async def test_scalars(bench: Bench) -> None:
+    bench.project.on("is_host", ok(True))
+    bench.project.on("is_room_full", ok(False))
+    bench.project.on("cleanup_inactive_rooms", ok({"rooms_deleted": 2, "messages_deleted": 9, "has_more": False}))
+    assert await bench.rooms.is_host(ROOM) is True
+    assert await bench.rooms.is_room_full(ROOM) is False
+    assert (await bench.rooms.cleanup_inactive_rooms()).rooms_deleted == 2
+    assert await bench.rooms.schema_version() == 1
+
+
+REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
+    "code too short": (lambda rooms: rooms.get_room_by_code("XJ9K2"), "invalid_room_code"),
+    "code with a zero": (lambda rooms: rooms.get_room_by_code("XJ9K20"), "invalid_room_code"),
+    "room name empty": (lambda rooms: rooms.create_room("  "), "invalid_argument"),
+    "room name too long": (lambda rooms: rooms.create_room("x" * 101), "invalid_argument"),
+    "capacity 0": (lambda rooms: rooms.create_room("x", max_participants=0), "invalid_argument"),
+    "capacity 51": (lambda rooms: rooms.create_room("x", max_participants=51), "invalid_argument"),
+    "visibility": (lambda rooms: rooms.create_room("x", visibility="secret"), "invalid_argument"),
+    "settings too large": (lambda rooms: rooms.create_room("x", settings={"a": "x" * 17_000}), "invalid_argument"),
+    "expiry": (lambda rooms: rooms.create_room("x", expires_after=timedelta(0)), "invalid_argument"),
+    "long expiry": (lambda rooms: rooms.create_room("x", expires_after=timedelta(days=4000)), "invalid_argument"),
+    "room id": (lambda rooms: rooms.create_room("x", room_id="7"), "invalid_argument"),
+    "display name empty": (lambda rooms: rooms.join_room(ROOM, ""), "invalid_argument"),
+    "display name too long": (lambda rooms: rooms.join_room(ROOM, "x" * 51), "invalid_argument"),
+    "latest": (lambda rooms: rooms.join_room(ROOM, "Ada", latest=201), "invalid_argument"),
+    "joining by code": (lambda rooms: rooms.join_room("XJ9K2M", "Ada"), "invalid_argument"),
+    "message empty": (lambda rooms: rooms.insert_message(ROOM, ""), "invalid_argument"),
+    "message too long": (lambda rooms: rooms.insert_message(ROOM, "x" * 8001), "invalid_argument"),
+    "message with NUL": (lambda rooms: rooms.insert_message(ROOM, "a\x00b"), "invalid_argument"),
+    "message type": (lambda rooms: rooms.insert_message(ROOM, "x", message_type="shout"), "invalid_argument"),
+    "metadata": (lambda rooms: rooms.insert_message(ROOM, "x", metadata={"a": "x" * 16_384}), "invalid_argument"),
+    "reply to": (lambda rooms: rooms.insert_message(ROOM, "x", reply_to="no"), "invalid_argument"),
+    "no drafts": (lambda rooms: rooms.insert_messages(ROOM, []), "invalid_argument"),
+    "51 drafts": (
+        lambda rooms: rooms.insert_messages(ROOM, [MessageDraft(content="x") for _ in range(51)]),
+        "invalid_argument",
+    ),
+    "one id twice": (lambda rooms: rooms.insert_messages(ROOM, [MessageDraft(content="x")] * 2), "invalid_argument"),
+    "history limit": (lambda rooms: rooms.get_room_messages(ROOM, limit=201), "invalid_argument"),
+    "history both ways": (lambda rooms: rooms.get_room_messages(ROOM, before=1, after=1), "invalid_argument"),
+    "history cursor": (lambda rooms: rooms.get_room_messages(ROOM, before="x"), "invalid_argument"),
+    "sync": (lambda rooms: rooms.sync_room(ROOM, -1), "invalid_argument"),
+    "no leases": (lambda rooms: rooms.heartbeat([]), "invalid_argument"),
+    "101 leases": (lambda rooms: rooms.heartbeat([ROOM] * 101), "invalid_argument"),
+    "state name": (lambda rooms: rooms.update_room_state(ROOM, name=""), "invalid_argument"),
+    "state capacity": (lambda rooms: rooms.update_room_state(ROOM, max_participants=51), "invalid_argument"),
+    "state field": (lambda rooms: rooms.update_room_state(ROOM, host=ADA), "invalid_argument"),  # pyright: ignore
+    "kind": (lambda rooms: rooms.set_participant_kind(ROOM, ADA, "cat"), "invalid_argument"),
+    "signal payload": (lambda rooms: rooms.signal(ROOM, "x", {"a": "x" * 1024}), "invalid_argument"),
+    "signal ttl": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=0), "invalid_argument"),
+    "deadline": (lambda rooms: rooms.is_host(ROOM, timeout_s=-1), "invalid_argument"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_refused_before_any_io(bench: Bench, name: str) -> None:
+    call, code = REFUSED[name]
+    error = await bench.error(call(bench.rooms))
+    assert isinstance(error, InvalidRequestError)
+    assert (error.code, error.status, error.retryable) == (code, 400, False)
+    assert str(error).startswith("cannot ")
+    assert bench.project.requests == []
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"ok": True}, {"ok": True, "room": {"id": "x"}}, 7])
+async def test_an_answer_that_cannot_be_read(bench: Bench, answer: Any) -> None:
+    bench.project.on("create_room", ok(answer))
+    error = await bench.error(bench.rooms.create_room("Jam"))
+    assert isinstance(error, ProtocolError)
+    assert error.__cause__ is None
+    assert len(error.raw) <= 200
