@@ -36,7 +36,7 @@ async def main(code: str) -> None:
             email=os.environ["SPACES_BOT_EMAIL"], password=os.environ["SPACES_BOT_PASSWORD"]
         )
         async with spaces.join(code, display_name="Echo") as session:
-            print(f"listening in {session.current_room.name}", flush=True)
+            print(f"listening in {code}", flush=True)
             try:
                 await echo(session)
             except RemovedError as removed:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from spaces_sdk.client import Spaces
-from spaces_sdk.demo.checks import check, fail
+from spaces_sdk.demo.checks import NotReadyError, check
 from spaces_sdk.demo.ledger import Ledger
 from spaces_sdk.demo.witness import Witness
-from spaces_sdk.session import RoomSession
+from spaces_sdk.session import RoomSession, SessionOptions
 
 
 @dataclass(slots=True)
@@ -38,10 +38,10 @@ class Person:
         """The account's id.
 
         Raises:
-            CheckFailedError: Could not sign in.
+            NotReadyError: Could not sign in.
         """
         if self.account_id is None:
-            fail(expected=f"{self.name} to be signed in", seen=f"{self.name} is not")
+            raise NotReadyError(f"{self.name} to be signed in", f"{self.name} is not")
         return self.account_id
 
     @property
@@ -49,39 +49,53 @@ class Person:
         """The session of the current visit.
 
         Raises:
-            CheckFailedError: Not in the room, because an earlier step failed or asked for it.
+            NotReadyError: Not in the room, because an earlier step failed or asked for it.
         """
         if self._session is None:
-            fail(expected=f"{self.name} to be in the room", seen=f"{self.name} {self.absence}")
+            raise NotReadyError(f"{self.name} to be in the room", f"{self.name} {self.absence}")
         return self._session
 
     @property
     def witness(self) -> Witness:
-        """What this person saw in the current or the last visit."""
+        """What this person saw in the current or the last visit.
+
+        Raises:
+            NotReadyError: Never was in the room.
+        """
         if self._witness is None:
-            fail(expected=f"{self.name} to be in the room", seen=f"{self.name} {self.absence}")
+            raise NotReadyError(f"{self.name} to be in the room", f"{self.name} {self.absence}")
         return self._witness
+
+    @property
+    def here(self) -> Witness:
+        """What this person sees in the current visit.
+
+        Raises:
+            NotReadyError: Not in the room.
+        """
+        _ = self.session
+        return self.witness
 
     def mark(self) -> None:
         """Begin a step."""
         if self._witness is not None:
             self._witness.mark()
 
-    async def enter(self, room: str | UUID) -> RoomSession:
+    async def enter(self, room: str | UUID, *, within_s: float) -> None:
         """Join by code or id, and watch from then on. Raises what the join raises."""
         check(self._session is None, expected=f"{self.name} not to be in the room yet", seen="a session")
         await self._visit.aclose()
         visit = AsyncExitStack()
         self.absence = "could not join"
+        options = SessionOptions(join_timeout_s=within_s)
         try:
-            session = await visit.enter_async_context(self.spaces.join(room, display_name=self.name))
+            session = await visit.enter_async_context(self.spaces.join(room, display_name=self.name, options=options))
             self._witness = Witness(self.name, session, self.ledger)
             visit.push_async_callback(self._witness.aclose)
         except BaseException:
             await visit.aclose()
             raise
         self._visit, self._session = visit, session
-        return session
 
     async def go(self) -> None:
         """Leave the room as a program does: by ending the `async with`. Idempotent."""

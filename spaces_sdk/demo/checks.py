@@ -24,6 +24,12 @@ class CheckFailedError(SpacesError):
         super().__init__(f"expected {expected}; saw {seen}")
 
 
+class NotReadyError(CheckFailedError):
+    """The step needs what an earlier one should have brought about; that one's report says why it did not."""
+
+    default_code = "not_ready"
+
+
 def check(is_ok: bool, *, expected: str, seen: object) -> None:
     """Raise unless `is_ok`.
 

@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -60,7 +60,7 @@ class GuestProcess:
 
 
 @asynccontextmanager
-async def guest_process(order: dict[str, Any]) -> AsyncIterator[GuestProcess]:
+async def guest_process(order: dict[str, Any]) -> AsyncGenerator[GuestProcess]:
     """Start the child and hand it its order, the token included, over its standard input."""
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from spaces_sdk.demo.checks import CheckFailedError
+from spaces_sdk.demo.checks import CheckFailedError, NotReadyError
 from spaces_sdk.demo.stage import Stage
 from spaces_sdk.demo.step import Failure, Step, StepResult
 from spaces_sdk.errors import SpacesError
@@ -43,6 +43,8 @@ async def _do(stage: Stage, number: int, step: Step) -> StepResult:
     try:
         async with limit:
             await step.act(stage)
+    except NotReadyError as error:
+        failure = Failure(code=error.code, expected=error.expected, seen=error.seen)
     except CheckFailedError as error:
         failure = _failure(stage, step, error.code, error.expected, error.seen)
     except SpacesError as error:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+from uuid import UUID
 
 import psycopg
 
 from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.demo.cast import Person, new_password
-from spaces_sdk.demo.checks import CheckFailedError, fail
+from spaces_sdk.demo.checks import CheckFailedError, NotReadyError, fail
 from spaces_sdk.demo.ledger import Ledger
-from spaces_sdk.events import Event, MessageReceived
+from spaces_sdk.events import ConnectionState, Event, MessageReceived, RoomJoined
 from spaces_sdk.local.stack import LocalStack
 from spaces_sdk.models import Message, MessageType, Room
 
@@ -70,10 +71,10 @@ class Stage:
         """The room of the demo.
 
         Raises:
-            CheckFailedError: It was not created.
+            NotReadyError: It was not created.
         """
         if self.known_room is None:
-            fail(expected="the room to exist", seen="no room: it could not be created")
+            raise NotReadyError("the room to exist", "no room: it could not be created")
         return self.known_room
 
     def turn_page(self) -> None:
@@ -81,6 +82,24 @@ class Stage:
         self.ledger.turn_page()
         for person in self.people:
             person.mark()
+
+    async def enter(self, person: Person, room: str | UUID) -> RoomJoined:
+        """Let a person join, and wait until they see the room. Raises what the join raises."""
+        await person.enter(room, within_s=self.settings.patience_s)
+        joined, _ = await person.here.sees(RoomJoined, what="the room", within_s=self.settings.patience_s)
+        return joined
+
+    def must_be_live(self, *people: Person) -> None:
+        """Raise unless each of them has a live session.
+
+        Raises:
+            NotReadyError: One of them has none.
+            CheckFailedError: One of them has one that is not live.
+        """
+        for person in people:
+            state = person.session.connection_state
+            if state is not ConnectionState.LIVE:
+                fail(expected=f"{person.name} to be connected", seen=state)
 
     async def all_see(
         self,
@@ -94,13 +113,15 @@ class Stage:
         """Wait until each of them has got such an event in this step; by name, with its time in ms.
 
         Raises:
+            NotReadyError: One of them is not in the room.
             CheckFailedError: Names the first who did not.
         """
+        witnesses = [person.here for person in people]
         deadline = self.clock.monotonic() + (within_s or self.settings.patience_s)
         found: dict[str, tuple[E, float]] = {}
-        for person in people:
+        for witness in witnesses:
             left_s = max(0.05, round(deadline - self.clock.monotonic(), 1))
-            found[person.name] = await person.witness.sees(kind, where, what=what, within_s=left_s)
+            found[witness.name] = await witness.sees(kind, where, what=what, within_s=left_s)
         return found
 
     async def say(self, speaker: Person, text: str, hearers: Iterable[Person]) -> Message:
@@ -148,7 +169,7 @@ async def shorten_leases(db_url: str, settings: DemoSettings) -> None:
 
 
 @asynccontextmanager
-async def open_stage(settings: DemoSettings, clock: Clock | None = None) -> AsyncIterator[Stage]:
+async def open_stage(settings: DemoSettings, clock: Clock | None = None) -> AsyncGenerator[Stage]:
     """Start the stack, shorten its leases and make a client for each of the cast; end all of it afterwards."""
     clock = clock or SystemClock()
     async with AsyncExitStack() as held:

@@ -39,14 +39,14 @@ class Failure:
         code: Of the error.
         expected: What should have been seen; the step's title when it ended before a check.
         seen: What came instead.
-        part: Whose log follows.
+        part: Whose log follows; empty when an earlier step tells all.
         log_tail: The last lines of that part's log.
     """
 
     code: str
     expected: str
     seen: str
-    part: str
+    part: str = ""
     log_tail: list[str] = field(default_factory=list[str])
 
 

@@ -13,7 +13,6 @@ from spaces_sdk.demo.stage import Stage, after
 from spaces_sdk.events import (
     MessageReceived,
     ParticipantJoined,
-    RoomJoined,
     StateUpdated,
     VoiceStarted,
     VoiceStopped,
@@ -51,16 +50,14 @@ async def create_room(stage: Stage) -> None:
 async def join_by_code(stage: Stage) -> None:
     """The host enters by id; Bob types the code, in lower case."""
     ada, bob, code = stage.ada, stage.bob, stage.room.room_code
-    await ada.enter(stage.room.id)
-    await ada.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    await stage.enter(ada, stage.room.id)
     preview = await bob.spaces.rooms.get_room_by_code(code.lower())
     names = [p.display_name for p in preview.participants]
     check(names == ["Ada"], expected="the code to show that Ada is there", seen=names)
     began_ms = stage.ledger.now_ms()
-    await bob.enter(code.lower())
-    await bob.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    await stage.enter(bob, code.lower())
     seen = await stage.all_see([ada], ParticipantJoined, _is(bob), what="Bob join")
-    stage.ledger.note(f"Bob typed {code.lower()}; {after(seen, began_ms)} saw him come in")
+    stage.ledger.note(f"Bob typed {code.lower()}; seen by {after(seen, began_ms)}")
 
 
 async def see_each_other(stage: Stage) -> None:
@@ -92,14 +89,13 @@ async def join_late(stage: Stage) -> None:
     """Sage comes later, and has what was said before."""
     sage = stage.sage
     began_ms = stage.ledger.now_ms()
-    await sage.enter(stage.room.room_code)
-    joined, _ = await sage.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    joined = await stage.enter(sage, stage.room.room_code)
     told = [m.content for m in joined.messages if m.message_type is MessageType.USER_TEXT]
     check(told == ["Hello Bob!", "Hello Ada, nice room."], expected="Sage to have the history", seen=told)
     seen = await stage.all_see((stage.ada, stage.bob), ParticipantJoined, _is(sage), what="Sage join")
     kinds = {name: event.participant.kind for name, (event, _) in seen.items()}
     check(set(kinds.values()) == {Kind.BOT}, expected="Sage to be shown as a bot", seen=kinds)
-    stage.ledger.note(f"Sage found {len(told)} messages; {after(seen, began_ms)} saw the bot come in")
+    stage.ledger.note(f"Sage found {len(told)} messages; seen by {after(seen, began_ms)}")
 
 
 async def bot_answers(stage: Stage) -> None:
@@ -148,7 +144,8 @@ async def change_mode(stage: Stage) -> None:
     for person in all_three:
         modes = [e.state.mode for e in person.witness.seen(StateUpdated)]
         check(modes == ["philosopher"], expected=f"{person.name} to see one change of mode", seen=modes)
-        mode = person.session.room_state.mode
+        state = person.session.room_state
+        mode = state.mode if state else None
         check(mode == "philosopher", expected=f"{person.name}'s room to be in mode philosopher", seen=mode)
 
 

@@ -10,11 +10,12 @@ from spaces_sdk.demo.guest_process import guest_process
 from spaces_sdk.demo.open_socket import OpenSocket
 from spaces_sdk.demo.stage import Stage, after
 from spaces_sdk.events import (
+    CaughtUp,
+    Event,
     LeftReason,
     MessageReceived,
     ParticipantJoined,
     ParticipantLeft,
-    RoomJoined,
     SessionEnded,
 )
 
@@ -22,11 +23,10 @@ from spaces_sdk.events import (
 async def refuse_when_full(stage: Stage) -> None:
     """Three places, three people: Dora has the code, and is refused all the same."""
     all_three = (stage.ada, stage.bob, stage.sage)
-    for person in all_three:
-        check(person.session.is_connected, expected=f"{person.name} to be in the room", seen="not connected")
+    stage.must_be_live(*all_three)
     preview = await stage.dora.spaces.rooms.get_room_by_code(stage.room.room_code)
     check(preview.is_full, expected="the preview to say full", seen=f"{preview.participant_count} online")
-    error = await refused(stage.dora.enter(stage.room.room_code), "room_full", what="Dora's join")
+    error = await refused(stage.enter(stage.dora, stage.room.room_code), "room_full", what="Dora's join")
     stage.ledger.note(f"Dora: {error.message}")
     await stage.say(stage.ada, "We are complete.", all_three)
     for person in all_three:
@@ -52,8 +52,7 @@ async def leave(stage: Stage) -> None:
 async def kill_process(stage: Stage) -> None:
     """Bob returns from a process of its own, which is killed: no goodbye, only the lease runs out."""
     bob, dora, others = stage.bob, stage.dora, (stage.ada, stage.sage)
-    others_are_here = all(person.session.is_connected for person in others)
-    check(others_are_here, expected="Ada and Sage to be in the room", seen="one of them is not connected")
+    stage.must_be_live(*others)
     bob.absence = "is in a process of its own"
     order = {
         "url": stage.stack.url,
@@ -90,8 +89,7 @@ async def kill_process(stage: Stage) -> None:
     check(first_s >= soonest_s, expected=f"him to be kept until his lease runs out ({soonest_s:g} s)", seen=first_s)
     await _shown_offline(stage, bob)
     stage.ledger.note(f"shown offline {first_s:.1f} s later (lease {stage.settings.lease_s:g} s)")
-    await dora.enter(stage.room.room_code)
-    await dora.witness.sees(RoomJoined, what="the room", within_s=stage.settings.patience_s)
+    await stage.enter(dora, stage.room.room_code)
     await stage.all_see(others, ParticipantJoined, lambda e: e.participant.user_id == dora.user_id, what="Dora join")
     stage.ledger.note("his place is free: Dora gets in")
 
@@ -131,12 +129,12 @@ async def kick(stage: Stage) -> None:
         error = await dora.witness.wait_ended(stage.settings.patience_s)
         check(error is not None and error.code == "kicked", expected="RemovedError (kicked)", seen=error)
         dora.is_out("was kicked")
-        await stage.all_see((ada, sage), ParticipantLeft, lambda e: _has(e, dora), what="Dora go")
+        await stage.all_see((ada, sage), Event, lambda e: _tells_removal(e, dora), what="Dora go")
         await ear.hears("room:moved", what="that the room has moved", within_s=stage.settings.patience_s)
         stage.ledger.note(f"Dora's session ended {ended_ms - began_ms:.0f} ms after the kick; her socket stays open")
 
         before = len(ear.heard)
-        await bob.enter(stage.room.room_code)
+        await stage.enter(bob, stage.room.room_code)
         talked = [
             await stage.say(speaker, text, (ada, bob, sage))
             for speaker, text in ((bob, "I am back."), (ada, "Just in time."), (bob, "Where is Dora?"))
@@ -147,7 +145,7 @@ async def kick(stage: Stage) -> None:
         check(not later, expected="the kicked one to hear nothing", seen=[b.event for b in later])
         check(not ear.closed_by, expected="the channel to be open still", seen=ear.closed_by)
     stage.ledger.note(f"on that socket: 0 of {len(talked)} messages, while her own room comes through")
-    error = await refused(dora.enter(stage.room.id), "kicked", what="Dora's return by the id")
+    error = await refused(stage.enter(dora, stage.room.id), "kicked", what="Dora's return by the id")
     stage.ledger.note(f"back by the room's id? {error.message}")
 
 
@@ -180,6 +178,17 @@ async def _shown_offline(stage: Stage, person: Person) -> None:
         expected=f"{person.name} to be kept in the room, offline",
         seen=stored.get(person.user_id, "no such participant"),
     )
+
+
+def _tells_removal(event: Event, person: Person) -> bool:
+    """As an event, or inside the catch-up with which a session follows the room to its new topic."""
+    match event:
+        case ParticipantLeft(reason=LeftReason.KICKED):
+            return _has(event, person)
+        case CaughtUp(participants=participants):
+            return not any(p.user_id == person.user_id and p.is_online for p in participants)
+        case _:
+            return False
 
 
 def _has(event: ParticipantLeft, person: Person) -> bool:

@@ -18,7 +18,9 @@ from spaces_sdk.errors import SpacesError
 from spaces_sdk.events import Event, RoomJoined
 from spaces_sdk.local.stack import LocalStack
 from spaces_sdk.models import Message, Room
+from spaces_sdk.realtime import RealtimeClient, realtime_url
 from spaces_sdk.session import RoomSession
+from tests.stack_fixture import Project
 from tests.support.eventually import eventually
 
 E = TypeVar("E", bound=Event)
@@ -31,7 +33,6 @@ class Person:
     """An account, signed in on a client of its own."""
 
     name: str
-    email: str
     user_id: UUID
     spaces: Spaces = field(repr=False)
 
@@ -88,10 +89,10 @@ class Visit:
 
 
 class People:
-    """Makes users and sessions on a stack, and closes all of them at the end."""
+    """Makes accounts and sessions in a project, and closes all of them at the end."""
 
-    def __init__(self, stack: LocalStack) -> None:
-        self.stack = stack
+    def __init__(self, project: Project) -> None:
+        self.project = project
         self._held = AsyncExitStack()
 
     async def aclose(self) -> None:
@@ -99,21 +100,22 @@ class People:
 
     async def client(self, key: str | None = None) -> Spaces:
         """A client on which nobody is signed in; with the publishable key unless another is given."""
-        return await self._held.enter_async_context(Spaces(self.stack.url, key or self.stack.publishable_key))
+        return await self._held.enter_async_context(Spaces(self.project.url, key or self.project.publishable_key))
 
-    async def sign_up(self, name: str) -> Person:
-        """A new account by e-mail and password, signed in."""
-        email, password = _credentials(name)
+    async def account(self, name: str, *, is_bot: bool = False) -> tuple[str, str]:
+        """A new account with a confirmed address; returns its e-mail and password."""
+        email, password = f"{name.lower()}-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(12)
+        metadata = {"spaces_kind": "bot"} if is_bot else {}
+        async with Spaces(self.project.url, self.project.secret_key) as operator:
+            await operator.auth.admin.create_user(email=email, password=password, app_metadata=metadata)
+        return email, password
+
+    async def person(self, name: str, *, is_bot: bool = False) -> Person:
+        """Somebody with an account, signed in on a client of their own."""
+        email, password = await self.account(name, is_bot=is_bot)
         spaces = await self.client()
-        await spaces.auth.sign_up(email=email, password=password)
-        return await self._sign_in(name, spaces, email, password)
-
-    async def bot(self, name: str) -> Person:
-        """A new account that the database takes for a bot, signed in."""
-        email, password = _credentials(name)
-        operator = await self.client(self.stack.secret_key)
-        await operator.auth.admin.create_user(email=email, password=password, app_metadata={"spaces_kind": "bot"})
-        return await self._sign_in(name, await self.client(), email, password)
+        signed_in = await spaces.auth.sign_in_with_password(email=email, password=password)
+        return Person(name, signed_in.user.id, spaces)
 
     async def enter(self, user: Person, room: Room | str) -> Visit:
         """A live session in a room, by its id (of a `Room`) or by a code."""
@@ -130,18 +132,41 @@ class People:
         await user.spaces.rooms.get_room_by_code(room.room_code)
         await user.spaces.rooms.join_room(room.id, user.name)
 
+    async def listen(self, person: Person, topic: str, *, token: str | None = None, key: str | None = None) -> None:
+        """Join a topic on a bare socket with the person's token, or with another token or key; raises as the join."""
+        theirs = token or await person.spaces.auth.access_token()
+
+        async def provide() -> str:
+            return theirs
+
+        client = RealtimeClient(
+            realtime_url(self.project.url), api_key=key or self.project.publishable_key, token=provide
+        )
+        try:
+            await client.channel(topic).join(timeout_s=WITHIN_S)
+        finally:
+            await client.aclose()
+
     def rest(self, token: str | None) -> httpx.AsyncClient:
         """Bare HTTP to PostgREST as a user, or as anon without a token."""
-        key = self.stack.publishable_key
+        key = self.project.publishable_key
         return httpx.AsyncClient(
-            base_url=f"{self.stack.url}/rest/v1",
+            base_url=f"{self.project.url}/rest/v1",
             headers={"apikey": key, "Authorization": f"Bearer {token or key}"},
             trust_env=False,
         )
 
+
+class LocalPeople(People):
+    """People on the local stack, with what only its operator can do."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        super().__init__(Project(stack.url, stack.publishable_key, stack.secret_key))
+        self.stack = stack
+
     @asynccontextmanager
     async def sql(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
-        """A connection of the superuser, for what only an operator can do."""
+        """A connection of the superuser."""
         async with await psycopg.AsyncConnection.connect(self.stack.db_url, autocommit=True) as connection:
             yield connection
 
@@ -159,15 +184,7 @@ class People:
             finally:
                 await connection.execute(query, before)
 
-    async def _sign_in(self, name: str, spaces: Spaces, email: str, password: str) -> Person:
-        signed_in = await spaces.auth.sign_in_with_password(email=email, password=password)
-        return Person(name, email, signed_in.user.id, spaces)
-
 
 def contents(messages: list[Message]) -> list[str]:
     """What people and bots said; without the database's own lines."""
     return [m.content for m in messages if m.user_id is not None]
-
-
-def _credentials(name: str) -> tuple[str, str]:
-    return f"{name.lower()}-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(12)

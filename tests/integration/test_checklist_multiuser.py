@@ -19,7 +19,7 @@ from spaces_sdk.events import (
     StateUpdated,
 )
 from spaces_sdk.models import Kind, Role
-from tests.integration.people import People, contents
+from tests.integration.people import LocalPeople, People, contents
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.mark.checklist("Create room with User A")
 async def test_user_a_creates_a_room_and_is_its_host(people: People) -> None:
-    ada = await people.sign_up("Ada")
+    ada = await people.person("Ada")
     room = await ada.spaces.rooms.create_room("Friday jam")
     assert room.host_user_id == ada.user_id
     assert await ada.spaces.rooms.is_host(room.id)
@@ -39,7 +39,7 @@ async def test_user_a_creates_a_room_and_is_its_host(people: People) -> None:
 
 @pytest.mark.checklist("User B joins via room code")
 async def test_user_b_joins_via_the_code_in_lower_case(people: People) -> None:
-    ada, bob = await people.sign_up("Ada"), await people.sign_up("Bob")
+    ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Friday jam")
     a = await people.enter(ada, room)
     b = await people.enter(bob, f" {room.room_code.lower()} ")
@@ -54,7 +54,7 @@ async def test_user_b_joins_via_the_code_in_lower_case(people: People) -> None:
 
 @pytest.mark.checklist("Both see each other in participants list")
 async def test_both_have_both_in_their_list(people: People) -> None:
-    ada, bob = await people.sign_up("Ada"), await people.sign_up("Bob")
+    ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Friday jam")
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     await a.sees(ParticipantJoined, lambda e: e.participant.user_id == bob.user_id)
@@ -67,7 +67,7 @@ async def test_both_have_both_in_their_list(people: People) -> None:
 
 @pytest.mark.checklist("Messages sync between users")
 async def test_all_have_the_same_messages_in_the_same_order(people: People) -> None:
-    ada, bob, eve = [await people.sign_up(name) for name in ("Ada", "Bob", "Eve")]
+    ada, bob, eve = [await people.person(name) for name in ("Ada", "Bob", "Eve")]
     room = await ada.spaces.rooms.create_room("Friday jam")
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     await asyncio.gather(
@@ -89,7 +89,7 @@ async def test_all_have_the_same_messages_in_the_same_order(people: People) -> N
 
 @pytest.mark.checklist("User A sends message → User B sees it")
 async def test_b_sees_what_a_sends_once_and_as_it_was_stored(people: People) -> None:
-    ada, bob = await people.sign_up("Ada"), await people.sign_up("Bob")
+    ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Friday jam")
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     sent = await a.session.send("hello Bob", metadata={"mood": "sunny"})
@@ -105,7 +105,7 @@ async def test_b_sees_what_a_sends_once_and_as_it_was_stored(people: People) -> 
 
 @pytest.mark.checklist("User B leaves → User A sees participant leave")
 async def test_a_sees_b_leave(people: People) -> None:
-    ada, bob = await people.sign_up("Ada"), await people.sign_up("Bob")
+    ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Friday jam")
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     await b.leave()
@@ -118,7 +118,7 @@ async def test_a_sees_b_leave(people: People) -> None:
 
 @pytest.mark.checklist("Host (User A) updates room state → User B sees update")
 async def test_b_sees_what_the_host_changes(people: People) -> None:
-    ada, bob = await people.sign_up("Ada"), await people.sign_up("Bob")
+    ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Friday jam")
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     await a.session.update_room_state(mode="philosopher", conversation_active=True)
@@ -130,7 +130,7 @@ async def test_b_sees_what_the_host_changes(people: People) -> None:
 
 @pytest.mark.checklist("Room capacity limit enforced")
 async def test_the_third_of_two_places_is_refused_until_one_leaves(people: People) -> None:
-    ada, bob, eve = [await people.sign_up(name) for name in ("Ada", "Bob", "Eve")]
+    ada, bob, eve = [await people.person(name) for name in ("Ada", "Bob", "Eve")]
     room = await ada.spaces.rooms.create_room("For two", max_participants=2)
     a, b = await people.enter(ada, room), await people.enter(bob, room.room_code)
     with pytest.raises(RoomFullError) as refused:
@@ -143,14 +143,14 @@ async def test_the_third_of_two_places_is_refused_until_one_leaves(people: Peopl
 
 
 @pytest.mark.checklist("Graceful handling when user disconnects abruptly")
-async def test_a_killed_process_is_shown_offline_and_its_place_is_free(people: People) -> None:
-    ada, bob, eve = [await people.sign_up(name) for name in ("Ada", "Bob", "Eve")]
+async def test_a_killed_process_is_shown_offline_and_its_place_is_free(local_people: LocalPeople) -> None:
+    ada, bob, eve = [await local_people.person(name) for name in ("Ada", "Bob", "Eve")]
     room = await ada.spaces.rooms.create_room("For two", max_participants=2)
-    async with people.short_leases(lease_s=3, heartbeat_s=1):
-        a = await people.enter(ada, room)
+    async with local_people.short_leases(lease_s=3, heartbeat_s=1):
+        a = await local_people.enter(ada, room)
         order = {
-            "url": people.stack.url,
-            "key": people.stack.publishable_key,
+            "url": local_people.project.url,
+            "key": local_people.project.publishable_key,
             "access_token": await bob.spaces.auth.access_token(),
             "room": room.room_code,
             "display_name": "Bob",
@@ -170,13 +170,13 @@ async def test_a_killed_process_is_shown_offline_and_its_place_is_free(people: P
             hello = json.loads(await asyncio.wait_for(child.stdout.readline(), 15))
             await a.sees(MessageReceived, lambda e: str(e.message.id) == hello["message_id"])
             with pytest.raises(RoomFullError):
-                await people.enter(eve, room.room_code)
+                await local_people.enter(eve, room.room_code)
             assert child.returncode is None
         finally:
             child.kill()
             assert await child.wait() == -signal.SIGKILL
         gone = await a.sees(ParticipantLeft, within_s=15)
         assert ([p.user_id for p in gone.participants], gone.reason) == ([bob.user_id], LeftReason.TIMEOUT)
-        await people.enter(eve, room.room_code)
+        await local_people.enter(eve, room.room_code)
         kept = {p.display_name: p.is_online for p in (await ada.spaces.rooms.get_participants(room.id)).items}
         assert kept == {"Ada": True, "Bob": False, "Eve": True}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import secrets
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
@@ -25,8 +24,8 @@ WITHIN_S = 30.0
 
 
 def _environment(people: People, **more: str) -> dict[str, str]:
-    stack = people.stack
-    return {**os.environ, "SUPABASE_URL": stack.url, "SUPABASE_PUBLISHABLE_KEY": stack.publishable_key, **more}
+    project = people.project
+    return {**os.environ, "SUPABASE_URL": project.url, "SUPABASE_PUBLISHABLE_KEY": project.publishable_key, **more}
 
 
 async def _output(people: People, program: Path) -> str:
@@ -72,10 +71,8 @@ async def test_the_readme_shows_the_quickstart() -> None:
 
 
 async def test_the_echo_bot_answers_as_a_bot(people: People) -> None:
-    email, password = f"echo-{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(12)
-    operator = await people.client(people.stack.secret_key)
-    await operator.auth.admin.create_user(email=email, password=password, app_metadata={"spaces_kind": "bot"})
-    ada = await people.sign_up("Ada")
+    email, password = await people.account("Echo", is_bot=True)
+    ada = await people.person("Ada")
     room = await ada.spaces.rooms.create_room("Friday jam")
     visit = await people.enter(ada, room)
     process = await asyncio.create_subprocess_exec(
