@@ -23,7 +23,8 @@ returns uuid language sql immutable set search_path = '' as $$ select '00000000-
 revoke all on function spaces.nil_uuid() from public, anon, authenticated, service_role;
 comment on function spaces.nil_uuid() is 'Stands for "all users" or "no room" in the key of a bucket.';
 
--- Takes up to p_wanted tokens and answers how many it got. A limit without a row does not limit.
+-- Takes up to p_wanted tokens and answers how many it got. A limit without a row does not limit. A missing room
+-- is let pass: the lock that follows says that there is none, and so undoes the count.
 create function spaces.take(p_user_id uuid, p_action text, p_room_id uuid, p_limit text, p_wanted integer default 1)
 returns integer language plpgsql set search_path = '' as $$
 declare
@@ -37,7 +38,7 @@ begin
     return p_wanted;
   end if;
   insert into spaces.rate_buckets as b (user_id, action, room_id, tokens, taken, refilled_at)
-  values (p_user_id, p_action, p_room_id, v_capacity - least(p_wanted, v_capacity), least(p_wanted, v_capacity), v_now)
+  values (p_user_id, p_action, coalesce(p_room_id, spaces.nil_uuid()), v_capacity - least(p_wanted, v_capacity), least(p_wanted, v_capacity), v_now)
   on conflict (user_id, action, room_id) do update set
     tokens = least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at)))
       - least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),

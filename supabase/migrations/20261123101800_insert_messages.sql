@@ -70,6 +70,12 @@ begin
     if v_tokens < v_pending then
       v_limited := spaces.rate_limited('send the message', spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit));
     end if;
+    -- Two batches with the same ids, crosswise and in two rooms, would wait for each other's rows while they hold
+    -- both rooms: so the ids come before the room, in one order for all. One message alone cannot close such a ring.
+    perform pg_advisory_xact_lock(k.key) from (
+      select distinct hashtextextended('spaces:message:' || spaces.try_uuid(d.draft -> 'id'), 0) as key
+      from unnest(v_drafts) d (draft) where spaces.try_uuid(d.draft -> 'id') is not null
+      order by key) k;
     v_head := spaces.lock_room(p_room_id, c_operation);
     for i in 1 .. cardinality(v_drafts) loop
       continue when v_results[i] is not null;

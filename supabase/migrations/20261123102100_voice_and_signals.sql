@@ -39,6 +39,23 @@ revoke all on function public.set_voice(uuid, boolean) from public, anon, authen
 grant execute on function public.set_voice(uuid, boolean) to authenticated, service_role;
 comment on function public.set_voice(uuid, boolean) is 'Switches the caller''s voice on or off for all their connections in the room.';
 
+create function spaces.require_speaker(p_room_id uuid, p_user_id uuid, p_operation text)
+returns void language plpgsql stable set search_path = '' as $$
+declare
+  v_is_active boolean := (select r.is_active from public.rooms r where r.id = p_room_id);
+begin
+  if v_is_active is null then
+    perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
+  elsif (spaces.require_participant(p_room_id, p_user_id, p_operation)).is_muted then
+    perform spaces.fail('muted', format('cannot %s: you are muted in this room', p_operation));
+  elsif not v_is_active then
+    perform spaces.fail('room_inactive', format('cannot %s: the room is closed', p_operation));
+  end if;
+end
+$$;
+revoke all on function spaces.require_speaker(uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.require_speaker(uuid, uuid, text) is 'Refuses who may not be heard in the room now.';
+
 -- Not durable: it takes no step. Each costs a stored row and a delivery to everybody, hence the limits,
 -- over which it is dropped without an error.
 create function public.signal(p_room_id uuid, p_kind text, p_payload jsonb default '{}', p_ttl_s numeric default 5)
@@ -47,8 +64,6 @@ declare
   c_operation constant text := 'send the signal';
   v_user_id uuid := spaces.caller(c_operation);
   v_payload jsonb := coalesce(p_payload, '{}');
-  v_me public.room_participants;
-  v_room public.rooms;
   v_head spaces.room_heads;
 begin
   if p_kind is null or p_kind !~ '^[a-z][a-z0-9_.:-]{0,39}$' then
@@ -61,20 +76,15 @@ begin
   if spaces.take(v_user_id, 'signal', p_room_id, 'signal') = 0 then
     return jsonb_build_object('ok', true, 'sent', false);
   end if;
-  v_room := spaces.require_member(p_room_id, v_user_id, c_operation);
-  v_me := spaces.require_participant(p_room_id, v_user_id, c_operation);
-  if not v_room.is_active then
-    perform spaces.fail('room_inactive', format('cannot %s: the room is closed', c_operation));
-  elsif v_me.is_muted then
-    perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation));
-  end if;
+  -- Before the bucket that all share, so that nobody from outside empties it.
+  perform spaces.require_speaker(p_room_id, v_user_id, c_operation);
   if spaces.take(spaces.nil_uuid(), 'signal', p_room_id, 'signal_room') = 0 then
     return jsonb_build_object('ok', true, 'sent', false);
   end if;
-  -- Under the lock and read again: who was removed while this waited says nothing more, and nothing goes to a
-  -- topic that the room has left.
+  -- Once more, under the lock: who was removed while this waited says nothing more, and nothing goes to a topic
+  -- that the room has left.
   v_head := spaces.lock_room(p_room_id, c_operation);
-  perform spaces.require_participant(p_room_id, v_user_id, c_operation);
+  perform spaces.require_speaker(p_room_id, v_user_id, c_operation);
   perform spaces.publish(p_room_id, v_head.epoch, 'room:signal', jsonb_build_object(
     'user_id', v_user_id, 'kind', p_kind, 'payload', v_payload, 'ttl_s', p_ttl_s, 'head', v_head.head));
   return jsonb_build_object('ok', true, 'sent', true);
