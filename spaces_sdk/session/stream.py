@@ -52,9 +52,10 @@ class EventStream:
 
     def _start(self, since: int | None) -> None:
         if since is None:
-            if self._log.base == 0:
-                return
             self._queue.append(self._log.joined)
+            self._cursor = 1  # it is the log's first entry
+            if self._log.base <= 1:
+                return
         elif not 0 <= since <= self._log.anchor.position:
             raise UsageError(
                 f"cannot resume after position {since}: the room is at {self._log.anchor.position}",

@@ -1,0 +1,110 @@
+"""The room as a session sees it."""
+
+from __future__ import annotations
+
+import pytest
+
+from spaces_sdk.events import (
+    LeftReason,
+    MessageChunk,
+    MessageReceived,
+    MessageUpdated,
+    ParticipantJoined,
+    ParticipantLeft,
+    StateUpdated,
+    VoiceStarted,
+    VoiceStopped,
+)
+from spaces_sdk.models import MessageStatus
+from spaces_sdk.session.view import RoomView
+from tests.support.clock import FakeClock
+from tests.support.fake_room import START, FakeRoom
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def room() -> FakeRoom:
+    return FakeRoom(FakeClock())
+
+
+def joined_view(room: FakeRoom, *, message_count: int = 200) -> RoomView:
+    return RoomView(room.join(room.host, "Ada", None, 200), message_count=message_count)
+
+
+def test_it_begins_with_what_the_join_answered(room: FakeRoom) -> None:
+    room.post("a")
+    view = joined_view(room)
+    assert [m.content for m in view.messages] == ["a"]
+    assert [p.display_name for p in view.participants] == ["Ada"]
+    assert view.state.mode == "gangster"
+    assert view.me.user_id == room.host
+
+
+def test_messages_are_kept_in_order_and_the_newest_only(room: FakeRoom) -> None:
+    view = joined_view(room, message_count=3)
+    rows = [room.post(str(number)) for number in range(5)]
+    for row in (rows[0], rows[2], rows[1], rows[4], rows[3]):
+        view.apply(MessageReceived(pos=row.seq, message=row))
+    assert [m.content for m in view.messages] == ["2", "3", "4"]
+    view.apply(MessageUpdated(pos=room.head + 1, message=rows[0].model_copy(update={"content": "old"})))
+    assert [m.content for m in view.messages] == ["2", "3", "4"]
+
+
+def test_an_older_revision_does_not_overwrite_a_newer_one(room: FakeRoom) -> None:
+    view = joined_view(room)
+    first = room.post("a")
+    second = room.edit(first, "b")
+    view.apply(MessageReceived(pos=first.seq, message=second))
+    view.apply(MessageUpdated(pos=first.seq, message=first))
+    assert [m.content for m in view.messages] == ["b"]
+
+
+def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
+    view = joined_view(room)
+    row = room.post("He").model_copy(update={"status": MessageStatus.STREAMING})
+    view.apply(MessageReceived(pos=row.seq, message=row))
+    view.apply(MessageChunk(message_id=row.id, offset=2, text="llo"))
+    view.apply(MessageChunk(message_id=row.id, offset=2, text="llo"))
+    view.apply(MessageChunk(message_id=row.id, offset=9, text="?"))
+    assert [m.content for m in view.messages] == ["Hello"]
+
+
+def test_participants_come_and_go(room: FakeRoom) -> None:
+    view = joined_view(room)
+    bob = room.participants[room.bring("Bob")]
+    view.apply(ParticipantJoined(pos=room.head, participant=bob))
+    assert [(p.display_name, p.is_online) for p in view.participants] == [("Ada", True), ("Bob", True)]
+    view.apply(ParticipantLeft(pos=room.head + 1, participants=[bob], reason=LeftReason.TIMEOUT))
+    assert [(p.display_name, p.is_online) for p in view.participants] == [("Ada", True), ("Bob", False)]
+    view.apply(ParticipantLeft(pos=room.head + 2, participants=[bob], reason=LeftReason.KICKED))
+    assert [p.display_name for p in view.participants] == ["Ada"]
+
+
+def test_state_and_voice(room: FakeRoom) -> None:
+    view = joined_view(room)
+    state = room.state.model_copy(update={"mode": "playful", "name": "New"})
+    view.apply(StateUpdated(pos=5, state=state))
+    assert (view.room.current_mode, view.room.name, view.state.mode) == ("playful", "New", "playful")
+    view.apply(VoiceStarted(pos=6, user_id=room.host), START)
+    assert view.me.voice_since == START
+    view.apply(VoiceStopped(pos=7, user_id=room.host))
+    assert view.me.voice_since is None
+
+
+def test_a_snapshot_is_not_undone_by_an_event_that_it_contains(room: FakeRoom) -> None:
+    view = joined_view(room)
+    bob = room.bring("Bob")
+    came = ParticipantJoined(pos=room.head, participant=room.participants[bob])
+    room.send_home(bob)
+    view.apply_snapshot(room.sync(room.host, 0, None, None))
+    view.apply(came)
+    assert [(p.display_name, p.is_online) for p in view.participants] == [("Ada", True), ("Bob", False)]
+
+
+def test_what_is_handed_out_is_a_copy(room: FakeRoom) -> None:
+    view = joined_view(room)
+    view.participants.clear()
+    view.messages.append(room.post("x"))
+    assert len(view.participants) == 1
+    assert view.messages == []
