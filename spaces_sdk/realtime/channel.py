@@ -81,7 +81,7 @@ class Channel:
         return f"Channel(topic={self.topic!r}, state={self.state.value!r})"
 
     async def join(self, *, timeout_s: float = 15.0) -> None:
-        """Join the topic; the channel is JOINED when this returns.
+        """Join the topic; the channel is JOINED when this returns (if it ended in that moment, `receive` tells).
 
         Opens a socket where none is there, and waits through failed attempts. The access token is pulled when the
         socket stands. Cancelled or timed out, the channel is CLOSED and the server is told to forget the join.
@@ -105,16 +105,19 @@ class Channel:
             )
         socket = self._socket = self._pool.place(self._member)
         scope = DeadlineScope()
+        is_settled = False
         try:
             async with deadline(self._clock, timeout_s, scope):
                 await self._ask(socket)
                 await self._until(lambda: not self._is(ChannelState.JOINING))
+            is_settled = True
         except TimeoutError:
             if not scope.has_expired:
                 raise  # it is the token provider's
             raise self._timed_out(socket, timeout_s) from socket.last_error
         finally:
-            if self._is(ChannelState.JOINING):
+            # Whatever the state: the answer may have come in the very moment of the cancellation.
+            if not is_settled:
                 socket.abandon(self._member)
         if self._failure is not None:
             raise self._failure

@@ -34,7 +34,7 @@ class RealtimeOptions:
         buffer_bytes: The same bound in bytes of frames.
         channels_per_socket: After that many another socket is opened; the server allows 100.
         ssl: TLS context for wss://; None makes the default one.
-        proxy: True takes it from the environment, None uses none, a text is its URL.
+        proxy: True takes it from the environment (never for this machine itself), None uses none, a text is its URL.
         headers: Sent with the upgrade.
     """
 

@@ -250,6 +250,10 @@ class Router:
             self._stats.pushes_unrouted += 1
             return []
         if pending.kind is PendingKind.HEARTBEAT:
+            # The server answers joins and heartbeats in order: joins given up before this will have no answer.
+            for ref, other in list(self._pending.items()):
+                if other.kind is PendingKind.JOIN and other.member is None:
+                    del self._pending[ref]
             return self._on_proof(None)
         if pending.kind is PendingKind.JOIN:
             return self._joined_or_refused(reply, pending.member)

@@ -6,8 +6,9 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final, Protocol
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, WebSocketException
@@ -23,12 +24,11 @@ CLOSE_TIMEOUT_S: Final = 2.0
 _MUTE: Final = logging.Logger("websockets-muted")
 _MUTE.disabled = True
 
-# Statuses that waiting does not mend; the rest (408, 429, 5xx) may pass.
-_FATAL: Final[dict[int, tuple[str, str]]] = {
-    400: ("connect_refused", "the URL does not lead to a Realtime server"),
-    401: ("unauthorized", "check the API key of the project"),
-    403: ("connect_refused", "Realtime may be switched off for this project"),
-    404: ("connect_refused", "check the project's URL"),
+# Answers to the upgrade that may pass by waiting, beside 5xx. The others are told at once.
+_PASSING: Final = frozenset({408, 425, 429})
+_HINTS: Final = {
+    401: "check the API key of the project",
+    403: "Realtime may be switched off for this project",
 }
 
 
@@ -96,13 +96,34 @@ class WebsocketsWire:
         self._connection.transport.abort()
 
 
+class _Connect(connect):
+    """Follows no redirect: the user's headers go to the server that was named, and to no other."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def is_loopback(url: str) -> bool:
+    """The URL's host is this machine by name or address."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 async def connect_websocket(url: str, options: RealtimeOptions) -> Wire:
     """The default `Connector`. It sets no time limits: they run on the client's clock."""
     arguments: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None else {}
-    connection = await connect(
+    proxy = options.proxy
+    if proxy is True and is_loopback(url):
+        proxy = None  # the environment's proxy cannot reach what listens on this machine
+    connection = await _Connect(
         url,
         additional_headers=dict(options.headers),
-        proxy=options.proxy,
+        proxy=proxy,
         compression=None,  # the server offers none
         open_timeout=None,
         ping_interval=None,  # Phoenix heartbeats reach further: through every proxy, to the channel layer
@@ -118,14 +139,12 @@ def connect_error(error: Exception, *, secret: str) -> ConnectError:
     """What to tell the user about a failed attempt. Pure; the cause is chained unless its text holds the secret."""
     told: ConnectError
     match error:
-        case InvalidStatus() if error.response.status_code in _FATAL:
-            status = error.response.status_code
-            code, hint = _FATAL[status]
+        case InvalidStatus() if (status := error.response.status_code) < 500 and status not in _PASSING:
             body = bytes(error.response.body or b"")[:200].decode(errors="replace")
             told = ConnectError(
                 f"cannot connect to Realtime: the server answered {status} {body}".strip(),
-                code=code,
-                hint=hint,
+                code="unauthorized" if status == 401 else "connect_refused",
+                hint=_HINTS.get(status, "check the project's URL"),
                 retryable=False,
             )
         case InvalidStatus():

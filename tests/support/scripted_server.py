@@ -74,6 +74,7 @@ class ScriptedServer:
     connections: All that there were, oldest first.
     requests: The upgrades asked for, refused ones too.
     refuse_with: Status and body of refused upgrades; None accepts.
+    location: Where a refused upgrade redirects to; empty for nowhere.
     """
 
     def __init__(self, *, vsn: Vsn = Vsn.V2, override: Answer | None = None) -> None:
@@ -83,6 +84,7 @@ class ScriptedServer:
         self.connections: list[ScriptedConnection] = []
         self.requests: list[Request] = []
         self.refuse_with: tuple[int, str] | None = None
+        self.location = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[ScriptedServer]:
@@ -119,4 +121,6 @@ class ScriptedServer:
             return None
         status, body = self.refuse_with
         headers = Headers({"Content-Type": "application/json", "Content-Length": str(len(body)), "Connection": "close"})
+        if self.location:
+            headers["Location"] = self.location
         return Response(status, HTTPStatus(status).phrase, headers, body.encode())

@@ -220,6 +220,26 @@ async def test_a_cancelled_join_is_taken_back() -> None:
         assert w.server.wire.manners.events() == ["phx_join", "phx_leave"]
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_join_cancelled_around_the_moment_of_its_answer_is_joined_or_taken_back(turns: int) -> None:
+    async with world(override=silent_on("phx_join")) as w:
+        channel = w.client.channel("room")
+        task = w.start(channel.join())
+        await settle()
+        wire = w.server.wire
+        wire.push(reply(wire.manners.received[0]))
+        await settle(turns)
+        task.cancel()
+        error = await outcome(task)
+        await settle()
+        if error is None:
+            assert channel.state is ChannelState.JOINED
+        else:
+            assert isinstance(error, asyncio.CancelledError)
+            assert channel.state is ChannelState.CLOSED
+            assert wire.manners.events() == ["phx_join", "phx_leave"]
+
+
 @pytest.mark.parametrize("where", ["connecting", "token"])
 async def test_a_join_cancelled_before_it_was_sent_leaves_nothing(where: str) -> None:
     async with world() as w:

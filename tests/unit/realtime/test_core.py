@@ -509,6 +509,19 @@ def test_unanswered_joins_lengthen_the_deadline_as_each_may_hold_the_socket_5_se
     assert [type(action) for action in bench.later(0.2)] == [Abort]
 
 
+def test_joins_given_up_do_not_lengthen_it_for_ever() -> None:
+    bench = Bench()
+    bench.joined("a")
+    for topic in "bcd":
+        member, _, _ = bench.joining(topic)
+        bench.core.abandon(member)
+    beat = bench.sent(bench.later(25))[0]
+    assert bench.core.next_timer() == bench.time + 25
+    bench.say(reply(beat))
+    assert bench.sent(bench.later(25))
+    assert bench.core.next_timer() == bench.time + 10
+
+
 # Tokens
 
 

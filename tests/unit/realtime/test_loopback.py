@@ -179,6 +179,24 @@ async def test_a_refused_upgrade_is_told_at_once() -> None:
         assert KEY not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
+async def test_a_redirect_is_not_followed() -> None:
+    async with running(headers={"x-of-the-user": "hush"}) as (client, server), ScriptedServer().running() as other:
+        server.refuse_with = (302, "")
+        server.location = other.url
+        with pytest.raises(ConnectError) as caught:
+            await joined(client)
+        assert (caught.value.code, caught.value.retryable) == ("connect_refused", False)
+        assert other.requests == []
+
+
+async def test_the_environments_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with running(proxy=True) as (client, _):
+        assert (await joined(client)).state is ChannelState.JOINED
+
+
 async def test_a_gateway_that_is_not_ready_is_waited_for() -> None:
     async with running() as (client, server):
         server.refuse_with = (503, "starting")

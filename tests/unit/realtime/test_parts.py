@@ -36,7 +36,7 @@ from spaces_sdk.realtime import (
 from spaces_sdk.realtime.buffer import EventBuffer
 from spaces_sdk.realtime.reasons import close_reason, rejection, socket_close_reason
 from spaces_sdk.realtime.tasks import DeadlineScope, TaskOwner, deadline
-from spaces_sdk.realtime.wire import connect_error
+from spaces_sdk.realtime.wire import connect_error, is_loopback
 from tests.support.clock import FakeClock, settle
 
 pytestmark = pytest.mark.unit
@@ -324,6 +324,9 @@ def refused(status: int, body: bytes = b"") -> InvalidStatus:
         (refused(401, b'{"error":"API key is missing"}'), "unauthorized", False),
         (refused(404), "connect_refused", False),
         (refused(403), "connect_refused", False),
+        (refused(200), "connect_refused", False),
+        (refused(301), "connect_refused", False),
+        (refused(426), "connect_refused", False),
         (refused(429), "connect_failed", True),
         (refused(503), "connect_failed", True),
         (TimeoutError(), "connect_failed", True),
@@ -336,6 +339,21 @@ def test_failed_attempts(error: Exception, code: str, is_retryable: bool) -> Non
     told = connect_error(error, secret="hush")
     assert (type(told), told.code, told.retryable) == (ConnectError, code, is_retryable)
     assert told.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"),
+    [
+        ("ws://127.0.0.1:1/x", True),
+        ("ws://127.9.9.9/x", True),
+        ("ws://localhost:1/x", True),
+        ("ws://[::1]:1/x", True),
+        ("wss://x.supabase.co/x", False),
+        ("ws://10.0.0.1/x", False),
+    ],
+)
+def test_loopback_addresses(url: str, is_here: bool) -> None:
+    assert is_loopback(url) is is_here
 
 
 @pytest.mark.parametrize("key", ["hush", "hu sh/+"])
