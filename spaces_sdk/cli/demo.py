@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,46 +12,67 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from spaces_sdk.cli.output import EXIT_FAILED, EXIT_OK, Output
+from spaces_sdk.errors import SpacesError
+
 if TYPE_CHECKING:
     from spaces_sdk.demo.report_human import HumanReport
     from spaces_sdk.demo.stage import DemoSettings
     from spaces_sdk.demo.step import StepResult
 
+_Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout: ids, positions, who saw what when.")]
+_Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also save what is printed as a picture.")]
+_WithoutPart = Annotated[
+    str | None,
+    typer.Option(
+        "--without-part",
+        metavar="PART",
+        help="Self-test: stop a part of the stack (realtime) before the live steps; each of them must fail then.",
+    ),
+]
 
-def demo(
-    *,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document: ids, positions, who saw what when.")
-    ] = False,
-    svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Also write what is printed as a picture.")
-    ] = None,
-    without_part: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PART",
-            help="Self-test: stop this part of the stack (realtime) before the live steps, which must fail then.",
-        ),
-    ] = None,
-) -> None:
-    """Show three people and a bot holding one conversation, on a fresh local stack in a temporary folder.
 
-    Each step checks what each of them really saw. Ends with 0 if all steps are ok, else with 1.
+def demo(as_json: _Json = False, svg: _Svg = None, without_part: _WithoutPart = None) -> None:
+    """Show three people and a bot in one room, on a Supabase of its own in a temporary folder.
+
+    Every step checks what each of them really saw. Exits 0 if all steps are ok, 1 if one is not.
+
+    \b
+    Examples:
+      spaces demo
+      spaces demo --json | python -m json.tool
     """
+    output = Output(is_json=as_json)
+    try:
+        results = _run(output, svg, without_part)
+    except SpacesError as error:
+        output.error(error)
+        raise typer.Exit(Output.exit_status(error)) from error
+    except asyncio.CancelledError:
+        output.progress("Stopped.")
+        raise typer.Exit(EXIT_FAILED) from None
+    raise typer.Exit(EXIT_OK if all(result.is_ok for result in results) else EXIT_FAILED)
+
+
+def _run(output: Output, svg: Path | None, without_part: str | None) -> Sequence[StepResult]:
     # Imported here: `spaces --help` must not wait for the stack and the SDK.
-    from spaces_sdk.demo.report_human import HumanReport
-    from spaces_sdk.demo.stage import DemoSettings
+    from spaces_sdk.local.errors import missing_extra
+
+    try:
+        from spaces_sdk.demo.report_human import HumanReport
+        from spaces_sdk.demo.stage import DemoSettings
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "psycopg") from error
 
     settings = DemoSettings.self_test(without_part) if without_part else DemoSettings()
-    if as_json:
-        results = asyncio.run(_run_json(settings))
-    else:
-        console = Console(highlight=False, record=svg is not None)
-        report = HumanReport(console)
-        results = asyncio.run(_run_human(settings, report))
-        if svg is not None:
-            report.save_svg(svg)
-    raise typer.Exit(0 if all(result.is_ok for result in results) else 1)
+    if output.is_json:
+        return asyncio.run(_run_json(settings))
+    console = Console(highlight=False)
+    report = HumanReport(console) if svg is None else HumanReport.with_picture(console)
+    results = asyncio.run(_run_human(settings, report))
+    if svg is not None:
+        report.save_svg(svg)
+    return results
 
 
 async def _run_human(settings: DemoSettings, report: HumanReport) -> Sequence[StepResult]:
@@ -62,10 +82,12 @@ async def _run_human(settings: DemoSettings, report: HumanReport) -> Sequence[St
 
     _end_on_sigterm()
     began = asyncio.get_running_loop().time()
-    report.open()
-    async with open_stage(settings) as stage:
-        report.begin(stage)
-        results = await walk(stage, SCENARIO, on_begin=report.begin_step, on_end=report.end_step)
+    try:
+        async with open_stage(settings, report=report.progress) as stage:
+            report.begin(stage)
+            results = await walk(stage, SCENARIO, on_begin=report.begin_step, on_end=report.end_step)
+    finally:
+        report.close()
     report.end(results, asyncio.get_running_loop().time() - began)
     return results
 
@@ -81,7 +103,7 @@ async def _run_json(settings: DemoSettings) -> Sequence[StepResult]:
     async with open_stage(settings) as stage:
         results = await walk(stage, SCENARIO)
         told = document(stage, results, asyncio.get_running_loop().time() - began)
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    typer.echo(json.dumps(told, indent=2))
     return results
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -14,23 +15,36 @@ from spaces_sdk.demo.stage import Stage
 from spaces_sdk.demo.step import Failure, Step, StepResult
 
 WIDTH = 78
+PICTURE_WIDTH = 96
 INDENT = "       "
 SPEAKERS = {"Ada": "magenta", "Bob": "blue", "Sage": "yellow", "Dora": "cyan"}
 _SPOKEN = re.compile(rf"^({'|'.join(SPEAKERS)})(?: \([^)]*\))?: ")
 
 
 class HumanReport:
-    """Writes to a console; colours and the running step's line only where a person watches."""
+    """Writes to a console; colours and the running step's line only where a person watches.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where people read.
+        picture: Gets the same, in colours, for `save_svg`.
+    """
+
+    def __init__(self, console: Console, picture: Console | None = None) -> None:
         self._console = console
+        self._picture = picture
         self._status: Status | None = None
-        is_plain = not console.is_terminal or "utf" not in console.encoding
-        self._ok, self._failed = ("ok  ", "FAIL") if is_plain else ("✓", "✗")
 
-    def open(self) -> None:
-        """Before the stack starts."""
-        self._line("Starting a fresh local stack: Postgres, REST, Auth, Realtime …", style="dim")
+    @classmethod
+    def with_picture(cls, console: Console) -> HumanReport:
+        """A report that can be saved as a picture."""
+        picture = Console(
+            record=True, file=StringIO(), force_terminal=True, color_system="truecolor", width=PICTURE_WIDTH
+        )
+        return cls(console, picture)
+
+    def progress(self, line: str) -> None:
+        """What the stack tells while it starts: downloads, parts, migrations."""
+        self._line(line, style="dim")
 
     def begin(self, stage: Stage) -> None:
         """The stack is up."""
@@ -53,18 +67,20 @@ class HumanReport:
 
     def end_step(self, result: StepResult) -> None:
         """The step's line, and what was seen."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
-        mark = Text(self._ok, style="green") if result.is_ok else Text(self._failed, style="bold red")
-        title = Text(result.title, style="bold")
-        took = Text(_duration(result.took_ms), style="cyan")
-        gap = max(2, WIDTH - 6 - len(mark) - title.cell_len - took.cell_len)
-        self._console.print(Text.assemble(f"{result.number:>3} ", mark, " ", title, " " * gap, took), soft_wrap=True)
+        self.close()
+        for console in self._consoles:
+            is_plain = not console.is_terminal or "utf" not in console.encoding
+            console.print(_headline(result, is_plain=is_plain), soft_wrap=True)
         for note in result.notes:
             self._note(note)
         if result.failure is not None:
             self._explain(result.failure)
+
+    def close(self) -> None:
+        """Take away the line of the running step. Idempotent."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
     def end(self, results: Sequence[StepResult], total_s: float) -> None:
         """The verdict."""
@@ -75,8 +91,10 @@ class HumanReport:
         self._line(f"demo: {ok} of {len(results)} steps ok", style=style)
 
     def save_svg(self, path: Path) -> None:
-        """Write all that was printed as a picture; the console must record."""
-        picture = self._console.export_svg(title="spaces demo")
+        """Write all that was printed as a picture, if it was kept for one."""
+        if self._picture is None:
+            return
+        picture = self._picture.export_svg(title="spaces demo")
         # Rich names a font on a public server; a page that shows the picture should ask nobody for it.
         path.write_text(re.sub(r"@font-face \{.*?\}\n?", "", picture, flags=re.DOTALL), "utf-8")
 
@@ -84,7 +102,7 @@ class HumanReport:
         text = Text(INDENT + note, style="dim" if note.startswith(" ") else "")
         if spoken := _SPOKEN.match(note):
             text.stylize(SPEAKERS[spoken[1]], len(INDENT), len(INDENT) + spoken.end())
-        self._console.print(text, soft_wrap=True)
+        self._print(text)
 
     def _explain(self, failure: Failure) -> None:
         self._line(f"{INDENT}expected: {failure.expected}", style="red")
@@ -95,7 +113,24 @@ class HumanReport:
                 self._line(f"{INDENT}  | {line}", style="dim")
 
     def _line(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._print(Text(text, style=style))
+
+    def _print(self, text: Text) -> None:
+        for console in self._consoles:
+            console.print(text, soft_wrap=True)
+
+    @property
+    def _consoles(self) -> list[Console]:
+        return [self._console] if self._picture is None else [self._console, self._picture]
+
+
+def _headline(result: StepResult, *, is_plain: bool) -> Text:
+    ok, failed = ("ok  ", "FAIL") if is_plain else ("✓", "✗")
+    mark = Text(ok, style="green") if result.is_ok else Text(failed, style="bold red")
+    title = Text(result.title, style="bold")
+    took = Text(_duration(result.took_ms), style="cyan")
+    gap = max(2, WIDTH - 6 - mark.cell_len - title.cell_len - took.cell_len)
+    return Text.assemble(f"{result.number:>3} ", mark, " ", title, " " * gap, took)
 
 
 def _duration(ms: float) -> str:

@@ -169,12 +169,23 @@ async def shorten_leases(db_url: str, settings: DemoSettings) -> None:
 
 
 @asynccontextmanager
-async def open_stage(settings: DemoSettings, clock: Clock | None = None) -> AsyncGenerator[Stage]:
-    """Start the stack, shorten its leases and make a client for each of the cast; end all of it afterwards."""
+async def open_stage(
+    settings: DemoSettings, *, report: Callable[[str], None] | None = None, clock: Clock | None = None
+) -> AsyncGenerator[Stage]:
+    """Start the stack, shorten its leases and make a client for each of the cast; end all of it afterwards.
+
+    Args:
+        settings: Of this run.
+        report: Called with lines for the user while the stack starts.
+        clock: Time.
+
+    Raises:
+        StackError: The stack did not start.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as held:
         began = clock.monotonic()
-        stack = await held.enter_async_context(LocalStack.temporary())
+        stack = await held.enter_async_context(LocalStack.temporary(report=report))
         await shorten_leases(stack.db_url, settings)
         started_in_s = clock.monotonic() - began
         ledger = Ledger(clock)

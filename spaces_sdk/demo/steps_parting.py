@@ -164,7 +164,8 @@ async def delete_room(stage: Stage) -> None:
         check(ended_by is not None, expected=f"{person.name}'s events to end with RemovedError", seen="a silent end")
         person.is_out("was in a room that is deleted")
     gone = await refused(ada.spaces.rooms.get_room_by_id(stage.room.id), "room_not_found", what="a look at the room")
-    stage.ledger.note(f"seen by {after(seen, began_ms)}; afterwards: {gone.message}")
+    stage.ledger.note(f"the end is seen by {after(seen, began_ms)}")
+    stage.ledger.note(f"a look at it afterwards: {gone.message}")
 
 
 async def _shown_offline(stage: Stage, person: Person) -> None:
