@@ -140,7 +140,10 @@ class Runtime:
             raise error
         if self.ending is not None:
             await self.closed()
-            raise self._closed("join the room")
+            ended_by = self.ending.error
+            if ended_by is None:
+                raise self._closed("join the room")
+            raise ended_by.__cause__ if isinstance(ended_by.__cause__, SpacesError) else ended_by
 
     async def _enter(self) -> None:
         try:

@@ -607,6 +607,12 @@ class FakeChannel:
             self._room.channels.remove(self)
         self.push(ChannelClosed(reason, "the server says so"))
 
+    def drain(self) -> list[ChannelEvent]:
+        """What lies in the buffer, taken out."""
+        items = list(self._items)
+        self._items.clear()
+        return items
+
     async def receive(self) -> ChannelEvent:
         if self._is_over:
             raise ConnectionLostError("cannot receive: the channel has ended")

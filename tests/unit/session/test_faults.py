@@ -111,7 +111,9 @@ async def two_come_in_the_wrong_order(scene: Scene) -> None:
     scene.world.room.release(reverse=True)
 
 
-@fault("stale", "gap after 1: position_missing", "catching_up", "2* a", "3* b", "caught up 1-3: 2", "live", "4 c", "5 d")
+@fault(
+    "stale", "gap after 1: position_missing", "catching_up", "2* a", "3* b", "caught up 1-3: 2", "live", "4 c", "5 d"
+)
 async def steps_that_come_during_a_catch_up_follow_it(scene: Scene) -> None:
     room, gate = scene.world.room, scene.api.gate("sync_room")
     room.lose(1)

@@ -32,7 +32,7 @@ def test_no_pause_is_longer_than_the_interval(interval_s: float) -> None:
 
 @given(st.integers())
 def test_rejoins_after_a_limit_begin_at_30_s_and_end_at_2_min(seed: int) -> None:
-    delays = list(islice(rejoins_after_limit(Random(seed)), 6))
+    delays = list(islice(rejoins_after_limit(Random(seed)), 6))  # noqa: S311
     assert 30 <= delays[0] <= 37.5
     assert 60 <= delays[1] <= 75
     assert delays[2:] == [120] * 4
@@ -62,7 +62,7 @@ def test_what_an_answer_says(changes: dict[str, object], verdict: Verdict) -> No
 
 
 def test_a_lost_socket_may_be_joined_at_once_a_refusal_not() -> None:
-    pace = Pace(Random(1))
+    pace = Pace(Random(1))  # noqa: S311
     pace.joined(100)
     pace.closed(CloseReason.SOCKET_LOST, 110)
     assert pace.not_before == 110
@@ -74,7 +74,7 @@ def test_a_lost_socket_may_be_joined_at_once_a_refusal_not() -> None:
 
 
 def test_a_minute_of_calm_ends_the_doubling() -> None:
-    pace = Pace(Random(1))
+    pace = Pace(Random(1))  # noqa: S311
     for now in (0, 10, 20):
         pace.joined(now)
         pace.closed(CloseReason.LIMIT_REACHED, now + 1)
