@@ -45,7 +45,7 @@ const settings = await readSettings();
 const tokens = new Tokens(settings);
 const sql = connectSql(settings.auth_db_url);
 const admin = new AdminUsers(sql, settings, HASH_COST);
-const rest = makeApp(settings, connectLite(settings.rest_db_url, 10), { middlewares: [noLookup] });
+const rest = makeApp(settings, connectLite(settings.rest_db_url, 10, { jsonIsText: true }), { middlewares: [noLookup] });
 const auth = makeApp(settings, connectLite(settings.auth_db_url, 4, { jsonIsText: true }), {});
 // Lite's own set-up would also put its versions of auth.uid() and the like in the place of the hosted ones.
 await sql.unsafe(getAuthSchemaSql());
