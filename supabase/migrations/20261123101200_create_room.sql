@@ -1,10 +1,11 @@
--- A name as it is stored: without white space at its ends, without control characters, of a length that fits.
+-- A name as it is stored: without white space at its ends, of a length that fits, without control characters and
+-- without those that turn the direction of writing, by which one name can be made to look like another.
 create function spaces.clean_name(p_value text, p_max_length integer, p_operation text, p_what text)
 returns text language plpgsql immutable set search_path = '' as $$
 declare
   v_name text := regexp_replace(p_value, '^\s+|\s+$', '', 'g');
 begin
-  if v_name is null or char_length(v_name) not between 1 and p_max_length or v_name ~ '[[:cntrl:]]' then
+  if v_name is null or char_length(v_name) not between 1 and p_max_length or v_name ~ '[[:cntrl:]\u202a-\u202e\u2066-\u2069]' then
     perform spaces.fail('invalid_argument', format('cannot %s: the %s is empty, too long or has control characters', p_operation, p_what),
                         format('Give 1 to %s characters.', p_max_length));
   end if;

@@ -32,15 +32,22 @@ create function spaces.take_lease(p_room public.rooms, p_user_id uuid, p_connect
 returns void language plpgsql volatile set search_path = '' as $$
 declare
   v_expires_at timestamptz := clock_timestamp() + make_interval(secs => (select c.lease_s from spaces.config c)::double precision);
+  v_is_taken boolean;
 begin
   if not spaces.has_live_lease(p_room.id, p_user_id) and spaces.live_user_count(p_room.id) >= p_room.max_participants then
     perform spaces.fail('room_full', format('cannot %s: all %s places are taken', p_operation, p_room.max_participants));
   end if;
-  insert into spaces.connections as c (connection_id, room_id, user_id, expires_at)
-  values (p_connection_id, p_room.id, p_user_id, v_expires_at)
-  on conflict (connection_id) do update set expires_at = excluded.expires_at, ended_at = null
-    where c.room_id = excluded.room_id and c.user_id = excluded.user_id;
-  if not found then
+  -- Looked at first: `on conflict do update` locks the row that it finds, also somebody else's.
+  select c.room_id <> p_room.id or c.user_id <> p_user_id into v_is_taken
+  from spaces.connections c where c.connection_id = p_connection_id;
+  if not coalesce(v_is_taken, false) then
+    insert into spaces.connections as c (connection_id, room_id, user_id, expires_at)
+    values (p_connection_id, p_room.id, p_user_id, v_expires_at)
+    on conflict (connection_id) do update set expires_at = excluded.expires_at, ended_at = null
+      where c.room_id = excluded.room_id and c.user_id = excluded.user_id;
+    v_is_taken := not found;
+  end if;
+  if v_is_taken then
     perform spaces.fail('conflict', format('cannot %s: the connection id is taken', p_operation), 'Choose another id for this connection.');
   end if;
   -- This user's own old rows, whose reasons nobody will ask for any more.

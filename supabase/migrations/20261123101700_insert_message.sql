@@ -93,6 +93,16 @@ $$;
 revoke all on function spaces.repeated_message(uuid, uuid, uuid) from public, anon, authenticated, service_role;
 comment on function spaces.repeated_message(uuid, uuid, uuid) is 'The answer to a repeated message id, or null when it is new.';
 
+create function spaces.head_for(p_room_id uuid, p_user_id uuid)
+returns bigint language plpgsql stable set search_path = '' as $$
+begin
+  return (select h.head from spaces.room_heads h join public.room_participants p on p.room_id = h.room_id
+          where h.room_id = p_room_id and p.user_id = p_user_id and p.status = 'active');
+end
+$$;
+revoke all on function spaces.head_for(uuid, uuid) from public, anon, authenticated, service_role;
+comment on function spaces.head_for(uuid, uuid) is 'The room''s head, for an active participant; null for others.';
+
 -- Which limit a participant's messages count against.
 create function spaces.send_limit(p_room_id uuid, p_user_id uuid)
 returns text language plpgsql stable set search_path = '' as $$
@@ -139,7 +149,9 @@ begin
     end if;
   end if;
   if (v_answer ->> 'ok')::boolean then
-    return v_answer || jsonb_build_object('head', (select h.head from spaces.room_heads h where h.room_id = p_room_id));
+    -- A new message is the newest step. How far the room is now is for who still takes part in it.
+    return v_answer || jsonb_build_object('head', case when not (v_answer ->> 'is_repeated')::boolean
+      then v_answer -> 'message' -> 'seq' else to_jsonb(spaces.head_for(p_room_id, v_user_id)) end);
   elsif v_answer ->> 'code' <> 'rate_limited' then
     perform spaces.fail(v_answer ->> 'code', v_answer ->> 'message', v_answer ->> 'hint');
   end if;

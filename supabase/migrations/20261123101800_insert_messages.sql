@@ -98,8 +98,7 @@ begin
     end loop;
   end if;
   return jsonb_build_object('ok', true, 'results', to_jsonb(v_results),
-    'head', (select h.head from spaces.room_heads h join public.room_participants p on p.room_id = h.room_id
-             where h.room_id = p_room_id and p.user_id = v_user_id and p.status = 'active'));
+    'head', spaces.head_for(p_room_id, v_user_id));
 end
 $$;
 revoke all on function public.insert_messages(uuid, jsonb) from public, anon, authenticated, service_role;

@@ -56,8 +56,8 @@ declare
   v_key text;
   v_value jsonb;
 begin
-  if p_changes is null or jsonb_typeof(p_changes) <> 'object' then
-    perform spaces.fail('invalid_argument', format('cannot %s: changes is malformed', c_operation), 'Give a JSON object.');
+  if p_changes is null or jsonb_typeof(p_changes) <> 'object' or octet_length(p_changes::text) > 65536 then
+    perform spaces.fail('invalid_argument', format('cannot %s: changes is malformed', c_operation), 'Give a JSON object of at most 64 kB.');
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_changes) e loop
     perform spaces.check_change(v_key, v_value, c_operation);
