@@ -96,8 +96,9 @@ async def world(*, override: Answer | None = None, **settings: Any) -> AsyncGene
     """A world whose end leaves no task, connection or timer."""
     before = asyncio.all_tasks()
     made = World(RealtimeOptions(**settings), override)
-    yield made
-    await made.client.aclose()
+    async with asyncio.timeout(20):
+        yield made
+        await made.client.aclose()
     assert asyncio.all_tasks() == before
     assert made.clock.sleepers == 0
     assert not [wire for wire in made.server.wires if wire.is_open]

@@ -21,9 +21,11 @@ from spaces_sdk.realtime import (
     RealtimeClient,
     RealtimeOptions,
     SocketState,
+    WireClosed,
 )
 from spaces_sdk.realtime.frames import Message
 from spaces_sdk.realtime.protocol import Vsn
+from spaces_sdk.realtime.wire import connect_websocket
 from tests.support.clock import FakeClock
 from tests.support.eventually import eventually
 from tests.support.phoenix import Answer, phx_close, system
@@ -49,7 +51,8 @@ async def running(
         options = RealtimeOptions(vsn=vsn.value, **settings)
         client = RealtimeClient(server.url, api_key=KEY, token=token, options=options, clock=clock)
         try:
-            yield client, server
+            async with asyncio.timeout(20):
+                yield client, server
         finally:
             await client.aclose()
         assert client.state is SocketState.CLOSED
@@ -330,6 +333,19 @@ async def test_nothing_secret_is_logged_at_any_level(caplog: pytest.LogCaptureFi
             await ended(channel)
     told = [record.getMessage() for record in caplog.records if not record.name.startswith("websockets.server")]
     assert not [line for line in told if KEY in line or "token-1" in line]
+
+
+async def test_writing_after_the_end_is_silent_as_the_reader_tells_it() -> None:
+    async with ScriptedServer().running() as server:
+        wire = await connect_websocket(server.url, RealtimeOptions())
+        await eventually(lambda: server.connections, within_s=2)
+        server.connection.cut()
+        received: list[str | bytes] = []
+        assert await wire.read(received.append) == WireClosed(1006)
+        await wire.send("late")
+        await wire.close()
+        wire.abort()
+    assert received == []
 
 
 async def test_a_hundred_joins_and_leaves_leave_nothing() -> None:
