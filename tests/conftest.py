@@ -32,5 +32,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if wrong:
         told = "\n".join(f"  {name}: {', '.join(marks) or 'none'}" for name, marks in sorted(wrong.items()))
         raise pytest.UsageError(
-            f"each test module declares exactly one category (pytestmark = pytest.mark.<{'|'.join(sorted(CATEGORIES))}>):\n{told}"
+            f"each test module declares exactly one category by pytestmark, of {', '.join(sorted(CATEGORIES))}:\n{told}"
         )

@@ -58,7 +58,21 @@ async def test_create_room(db: Database, value: str) -> None:
             await db.call(user, "create_room", **{"p_name": "Jam", **ROOMS[value]})
 
 
-CODES = ["", "A", "ABCDE", "ABCDEFG", "ABCDE0", "ABCDE1", "ABCDEI", "ABCDEO", "ABC-EF", "ABC EF", "ÄBCDEF", "ABCDEF\nX", None]
+CODES = [
+    "",
+    "A",
+    "ABCDE",
+    "ABCDEFG",
+    "ABCDE0",
+    "ABCDE1",
+    "ABCDEI",
+    "ABCDEO",
+    "ABC-EF",
+    "ABC EF",
+    "ÄBCDEF",
+    "ABCDEF\nX",
+    None,
+]
 
 
 @pytest.mark.parametrize("code", CODES)

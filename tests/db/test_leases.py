@@ -31,7 +31,8 @@ async def beat(space: Space, *members: Member) -> list[dict[str, Any]]:
 
 async def seconds_left(space: Space, member: Member) -> float:
     return await space.db.value(
-        "select extract(epoch from expires_at - clock_timestamp())::float8 from spaces.connections where connection_id = %s",
+        """select extract(epoch from expires_at - clock_timestamp())::float8 from spaces.connections
+           where connection_id = %s""",
         [member.connection],
     )
 

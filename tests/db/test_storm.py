@@ -64,7 +64,11 @@ class Person:
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
             (5 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
-            (5 if self._hosts_one else 1, "set_participant_kind", {"p_user_id": target.id, "p_kind": self._dice.choice(["human", "bot"])}),
+            (
+                5 if self._hosts_one else 1,
+                "set_participant_kind",
+                {"p_user_id": target.id, "p_kind": self._dice.choice(["human", "bot"])},
+            ),
             (1, "sync_room", {"p_after": 0}),
             (1, "cleanup_inactive_rooms", {}),
         ]
@@ -94,11 +98,11 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
     db = fresh_db
     await db.sql("update spaces.limits set capacity = 100000, refill_per_s = 1000")
     await db.sql("select pg_create_logical_replication_slot('storm', 'test_decoding')")
-    dice = random.Random(SEED)
+    dice = random.Random(SEED)  # noqa: S311
     spaces = [await open_space(db, p_max_participants=8) for _ in range(ROOMS)]
     actors = [space.host for space in spaces]
     actors += [await db.user(f"user {number}") for number in range(CONNECTIONS - ROOMS)]
-    people = [Person(actor, spaces, random.Random(dice.random())) for actor in actors]
+    people = [Person(actor, spaces, random.Random(dice.random())) for actor in actors]  # noqa: S311
     happened: Counter[str] = Counter()
 
     async def run(person: Person) -> None:
@@ -132,7 +136,8 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
         assert await space.live_count() <= 20
     online = await db.column(
         """select count(*) from public.room_participants p where is_online <> exists (
-             select from spaces.connections c where c.room_id = p.room_id and c.user_id = p.user_id and c.ended_at is null)"""
+             select from spaces.connections c
+             where c.room_id = p.room_id and c.user_id = p.user_id and c.ended_at is null)"""
     )
     assert online == [0]
 

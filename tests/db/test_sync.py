@@ -234,8 +234,10 @@ async def _write(space: Space, who: Member, count: int) -> None:
 
 async def test_five_hundred_participants_are_shown(space: Space) -> None:
     await space.db.sql(
-        """with people as (insert into auth.users (id) select gen_random_uuid() from generate_series(1, 600) returning id)
-           insert into public.room_participants (room_id, user_id, display_name) select %s, id, 'Somebody' from people""",
+        """with people as (
+             insert into auth.users (id) select gen_random_uuid() from generate_series(1, 600) returning id)
+           insert into public.room_participants (room_id, user_id, display_name)
+           select %s, id, 'Somebody' from people""",
         [space.id],
     )
     (page,) = await pages(space, space.host, await space.head())

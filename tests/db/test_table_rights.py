@@ -99,19 +99,20 @@ WRITES = {
     "rename a room": "update public.rooms set name = 'Mine' where id = {room}",
     "take a room over": "update public.rooms set host_user_id = {user} where id = {room}",
     "delete a room": "delete from public.rooms where id = {room}",
-    "insert a participant": "insert into public.room_participants (room_id, user_id, display_name) values ({room}, {user}, 'Me')",
+    "insert a participant": "insert into public.room_participants (room_id, user_id, display_name)"
+    " values ({room}, {user}, 'Me')",
     "become moderator": "update public.room_participants set role = 'moderator' where user_id = {user}",
     "come back from a kick": "update public.room_participants set status = 'active' where user_id = {user}",
     "delete a participant": "delete from public.room_participants where room_id = {room}",
-    "insert a message": "insert into public.room_messages (room_id, user_id, message_type, content, seq, revision, display_name,"
-    " sender_kind) values ({room}, {user}, 'user_text', 'forged', 999, 999, 'Me', 'human')",
+    "insert a message": "insert into public.room_messages (room_id, user_id, message_type, content, seq, revision,"
+    " display_name, sender_kind) values ({room}, {user}, 'user_text', 'forged', 999, 999, 'Me', 'human')",
     "edit a message": "update public.room_messages set content = 'forged' where room_id = {room}",
     "delete a message": "delete from public.room_messages where room_id = {room}",
     "insert a mode": "insert into public.room_modes (name, label, system_prompt) values ('mine', 'Mine', 'Obey me')",
     "empty a table": "truncate public.room_messages",
     "upsert a message": "insert into public.room_messages (id, room_id, user_id, message_type, content, seq, revision,"
-    " display_name, sender_kind) select id, room_id, user_id, message_type, 'forged', seq, revision, display_name, sender_kind"
-    " from public.room_messages where room_id = {room} on conflict (id) do update set content = excluded.content",
+    " display_name, sender_kind) select id, room_id, user_id, message_type, 'forged', seq, revision, display_name,"
+    " sender_kind from public.room_messages where room_id = {room} on conflict (id) do update set content = excluded.content",
 }
 
 

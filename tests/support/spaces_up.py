@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from spaces_sdk.local.folder import ProcessMark
+from spaces_sdk.local.postgres import temporary_folder
 from tests.support.eventually import eventually
 
 SPACES = (sys.executable, "-m", "spaces_sdk.cli.main")
@@ -59,6 +61,16 @@ class SpacesUp:
         async with asyncio.timeout(within_s):
             out, err = await self.process.communicate()
         return Finished(self.process.returncode or 0, out.decode(), err.decode())
+
+
+@contextmanager
+def data_folder() -> Generator[Path]:
+    """A data folder that Postgres can reach also when the tests run as root, whose temporary folders others may not."""
+    base = temporary_folder("spaces-test-")
+    try:
+        yield base / "data"
+    finally:
+        shutil.rmtree(base)
 
 
 @asynccontextmanager

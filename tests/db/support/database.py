@@ -71,7 +71,7 @@ class Pool:
 class Database:
     """A database with the migrations in it.
 
-    `sql` and its kin act as the superuser, to look behind the rights; `call`, `transaction` and `select` act as somebody.
+    `sql` and its kin act as the superuser, to look behind the rights; `call`, `transaction` and `select` as somebody.
     """
 
     def __init__(self, name: str, *, superuser_url: str, api_url: str) -> None:
@@ -105,14 +105,15 @@ class Database:
         """A new account, signed in."""
         user_id = uuid4()
         await self.sql(
-            "insert into auth.users (id, aud, role, email, created_at) values (%s, 'authenticated', 'authenticated', %s, now())",
+            """insert into auth.users (id, aud, role, email, created_at)
+               values (%s, 'authenticated', 'authenticated', %s, now())""",
             [user_id, f"{user_id}@example.test"],
         )
         return signed_in(user_id, label, **claims)
 
     @asynccontextmanager
     async def transaction(self, who: Actor, *, is_read_only: bool = False) -> AsyncGenerator[Connection]:
-        """A transaction as the REST API opens one: its login role, then the caller's role and claims for this transaction."""
+        """A transaction as the REST API opens one: its login role, then the caller's role and claims."""
         async with self.api.connection() as connection, connection.transaction():
             if is_read_only:
                 await connection.execute("set transaction read only")
@@ -186,7 +187,7 @@ async def invoke(connection: Connection, rpc: str, signature: Signature, argumen
     columns = ", ".join(f"{name} {signature.argument_types[name]}" for name in arguments)
     given = ", ".join(f"{name} => body.{name}" for name in arguments)
     source = f" from json_to_record(%s::json) as body ({columns})" if arguments else ""
-    statement = f"select public.{rpc}({given}) as answer{source}"  # noqa: S608  (names from the catalogue)
+    statement = f"select public.{rpc}({given}) as answer{source}"
     body = json.dumps(arguments, default=_plain)
     rows = await fetch(connection, statement, [body] if arguments else None)
     answers = [row["answer"] for row in rows]

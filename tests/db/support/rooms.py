@@ -144,7 +144,7 @@ async def open_space(db: Database, host: Actor | None = None, **arguments: Any) 
 
 
 async def check_steps(space: Space) -> None:
-    """Each step of the room was published once, in order, without a hole, up to its head; each message has one of its own."""
+    """Each step of the room was published once, in order, up to its head; each message has one of its own."""
     positions = [event.pos for event in await space.broadcasts() if event.pos is not None]
     assert positions == list(range(space.born_at + 1, await space.head() + 1))
     received = {

@@ -65,7 +65,7 @@ class Scene:
                 "select to_jsonb(m) from public.room_messages m where room_id = %s order by seq", [room_id]
             ),
             "participants": await db.column(
-                "select to_jsonb(p) from public.room_participants p where room_id = %s order by joined_at, display_name",
+                "select to_jsonb(p) from public.room_participants p where room_id = %s order by joined_at",
                 [room_id],
             ),
             "connections": await db.column(
@@ -74,7 +74,8 @@ class Scene:
                 [room_id],
             ),
             "published": await db.column(
-                "select to_jsonb(m) from realtime.messages m where topic like 'spaces:' || %s || ':%%' order by test_order",
+                """select to_jsonb(m) from realtime.messages m
+                   where topic like 'spaces:' || %s || ':%%' order by test_order""",
                 [str(room_id)],
             ),
         }

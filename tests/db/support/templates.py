@@ -43,7 +43,7 @@ class Templates:
         """A new database with the package's migrations.
 
         Args:
-            before: What the app had done in its project before the migrations came; such a database is made from scratch.
+            before: What the app had done in its project before the migrations came.
         """
         if before is not None:
             database = await self.bootstrapped()

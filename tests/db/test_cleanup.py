@@ -1,0 +1,163 @@
+"""Rooms whose time is over: which go, in what portions, and what keeps the others."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.db.support.actors import SERVICE
+from tests.db.support.database import Database
+from tests.db.support.realtime import named
+from tests.db.support.rooms import Space, check_steps, open_space
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture(autouse=True)
+async def no_rooms(db: Database) -> None:
+    await db.sql("delete from public.rooms")
+
+
+async def clean(db: Database) -> dict[str, Any]:
+    return await db.call(SERVICE, "cleanup_inactive_rooms")
+
+
+async def let_pass(space: Space, hours: float) -> None:
+    """Let so many hours have gone by since anything happened in the room."""
+    await space.db.sql(
+        "update public.rooms set last_activity = last_activity - make_interval(secs => %s) where id = %s",
+        [hours * 3600, space.id],
+    )
+
+
+async def rooms(db: Database) -> set[UUID]:
+    return set(await db.column("select id from public.rooms"))
+
+
+async def test_a_room_goes_24_hours_after_its_last_activity(db: Database) -> None:
+    fresh, stale = await open_space(db), await open_space(db)
+    await let_pass(fresh, 23.9)
+    await let_pass(stale, 24.1)
+    assert await clean(db) == {"rooms_deleted": 1, "messages_deleted": 0, "has_more": False}
+    assert await rooms(db) == {fresh.id}
+
+
+async def test_a_room_says_itself_how_long_it_is_kept(db: Database) -> None:
+    short, for_ever = await open_space(db, p_expires_after_s=60), await open_space(db, p_expires_after_s=None)
+    await let_pass(short, 0.1)
+    await let_pass(for_ever, 100_000)
+    await clean(db)
+    assert await rooms(db) == {for_ever.id}
+
+
+async def test_a_closed_room_goes_at_once(db: Database) -> None:
+    space = await open_space(db, p_expires_after_s=None)
+    await space.call(space.host, "update_room_state", p_changes={"is_active": False})
+    assert (await clean(db))["rooms_deleted"] == 1
+
+
+async def test_a_room_with_somebody_in_it_stays(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    await let_pass(space, 48)
+    assert (await clean(db))["rooms_deleted"] == 0
+    await space.expire(bob)
+    assert (await clean(db))["rooms_deleted"] == 1
+
+
+async def test_all_of_a_room_goes_with_it_and_its_topic_is_told(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    await space.say(bob)
+    count = len(await space.messages())
+    await space.expire(bob)
+    await let_pass(space, 48)
+    topic = await space.topic()
+    assert await clean(db) == {"rooms_deleted": 1, "messages_deleted": count, "has_more": False}
+    for table in ("public.room_messages", "public.room_participants", "spaces.room_heads", "spaces.admissions"):
+        assert await db.column(f"select 1 from {table} where room_id = %s", [space.id]) == []  # noqa: S608
+    (deleted,) = named(await space.broadcasts(), "room:deleted")
+    assert deleted.topic == topic
+
+
+async def test_activity_keeps_a_room(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    await let_pass(space, 48)
+    await space.say(bob)
+    await space.expire(bob)
+    assert (await clean(db))["rooms_deleted"] == 0
+
+
+async def test_twenty_rooms_a_call(db: Database) -> None:
+    host = await db.user("host")
+    await db.sql(
+        """with made as (
+             insert into public.rooms (room_code, host_user_id, name, is_active)
+             select public.generate_room_code(), %s, 'Jam', false from generate_series(1, 45) returning id)
+           insert into spaces.room_heads (room_id) select id from made""",
+        [host.id],
+    )
+    answers = [await clean(db) for _ in range(3)]
+    assert [answer["rooms_deleted"] for answer in answers] == [20, 20, 5]
+    assert [answer["has_more"] for answer in answers] == [True, True, False]
+
+
+async def test_twenty_thousand_messages_a_call(db: Database) -> None:
+    space = await open_space(db)
+    await db.sql(
+        """insert into public.room_messages (room_id, message_type, content, seq, revision, display_name, sender_kind)
+           select %s, 'user_text', 'hello', n, n, 'Somebody', 'human' from generate_series(1, 25000) n""",
+        [space.id],
+    )
+    await db.sql("update spaces.room_heads set head = 25000 where room_id = %s", [space.id])
+    await let_pass(space, 48)
+    first = await clean(db)
+    assert first == {"rooms_deleted": 0, "messages_deleted": 20_000, "has_more": True}
+    second = await clean(db)
+    assert second == {"rooms_deleted": 1, "messages_deleted": 5_000, "has_more": False}
+
+
+async def test_a_room_that_somebody_is_changing_is_left_for_the_next_call(db: Database) -> None:
+    space = await open_space(db)
+    await let_pass(space, 48)
+    async with db.superuser.connection() as connection, connection.transaction():
+        await connection.execute("select from spaces.room_heads where room_id = %s for no key update", [space.id])
+        assert (await clean(db))["rooms_deleted"] == 0
+    assert (await clean(db))["rooms_deleted"] == 1
+
+
+async def test_nothing_to_do(db: Database) -> None:
+    space = await open_space(db)
+    assert await clean(db) == {"rooms_deleted": 0, "messages_deleted": 0, "has_more": False}
+    await check_steps(space)
+
+
+async def test_deleting_a_room_deletes_all_of_it(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    first = await space.say(bob)
+    await space.say(bob, p_reply_to=first["id"])
+    await space.call(space.host, "delete_room")
+    assert await rooms(db) == set()
+    assert await db.column("select 1 from public.room_messages where room_id = %s", [space.id]) == []
+    (lease,) = (await db.call(bob.actor, "heartbeat", p_connection_ids=[bob.connection]))["leases"]
+    assert lease["status"] == "room_not_found"
+
+
+async def test_the_activity_of_a_room_is_written_at_most_once_a_minute(db: Database) -> None:
+    # The column is indexed: a write with each message would cost more than the message.
+    space = await open_space(db)
+    await space.enter(space.host)
+    row = "select ctid::text || xmin::text from public.rooms where id = %s"
+    before = await db.value(row, [space.id])
+    for _ in range(3):
+        await space.say(space.host)
+    assert await db.value(row, [space.id]) == before
+    await let_pass(space, 2 / 60)
+    await space.say(space.host)
+    assert await db.value(
+        "select now() - last_activity < interval '1 minute' from public.rooms where id = %s", [space.id]
+    )

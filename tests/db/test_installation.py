@@ -1,0 +1,69 @@
+"""Putting the schema into a database: once, again, beside an app's tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from spaces_sdk.local.database import migrate
+from spaces_sdk.local.errors import MigrationError
+from spaces_sdk.local.postgres import PostgresCluster
+from tests.db.support.database import Database
+from tests.db.support.rooms import check_steps, open_space
+from tests.db.support.templates import Templates
+
+pytestmark = pytest.mark.db
+
+
+async def test_a_second_time_there_is_nothing_to_do(fresh_db: Database, cluster: PostgresCluster) -> None:
+    assert await migrate(cluster.url("postgres", fresh_db.name)) == []
+
+
+@pytest.mark.parametrize("taken", ["rooms", "room_messages", "room_participants", "room_modes"])
+async def test_tables_of_our_names_are_refused_before_anything_is_changed(
+    templates: Templates, cluster: PostgresCluster, taken: str
+) -> None:
+    database = await templates.bootstrapped()
+    try:
+        await database.sql(f"create table public.{taken} (id integer)")
+        with pytest.raises(MigrationError, match=taken):
+            await migrate(cluster.url("postgres", database.name))
+        ours = await database.column(
+            """select relname from pg_class where relnamespace = 'public'::regnamespace
+               union all select nspname from pg_namespace where nspname = 'spaces'"""
+        )
+        assert ours == [taken]
+    finally:
+        await database.aclose()
+
+
+async def test_what_cannot_be_published_is_stored_all_the_same(fresh_db: Database) -> None:
+    # The row is the truth; the broadcast is a hint, and who missed it is told by the next heartbeat.
+    space = await open_space(fresh_db)
+    ada = await space.enter(space.host)
+    await fresh_db.sql("alter table realtime.messages add constraint broken check (false) not valid")
+    head = await space.head()
+    message = await space.say(ada)
+    assert message["seq"] == await space.head() == head + 1
+    (lease,) = (await fresh_db.call(ada.actor, "heartbeat", p_connection_ids=[ada.connection]))["leases"]
+    assert lease["head"] == head + 1
+    await fresh_db.sql("alter table realtime.messages drop constraint broken")
+
+
+async def test_a_transaction_that_is_rolled_back_leaves_and_says_nothing(fresh_db: Database) -> None:
+    space = await open_space(fresh_db)
+    ada = await space.enter(space.host)
+    async with fresh_db.api.connection() as connection, connection.transaction(force_rollback=True):
+        answer = await fresh_db.call_on(
+            connection, ada.actor, "insert_message", {"p_room_id": space.id, "p_content": "never said"}
+        )
+        assert answer["ok"]
+    assert "never said" not in [row["content"] for row in await space.messages()]
+    await space.say(ada)
+    await check_steps(space)
+
+
+async def test_settings_count_from_the_next_call_on(fresh_db: Database) -> None:
+    await fresh_db.sql("update spaces.config set lease_s = 2, heartbeat_s = 0.5, active_rooms_per_user = 1")
+    space = await open_space(fresh_db)
+    answer = await space.call(space.host, "join_room", p_display_name="Ada")
+    assert (answer["lease_s"], answer["heartbeat_s"]) == (2, 0.5)
