@@ -1,0 +1,268 @@
+"""Sessions on the real parts: what they tell is the table, also when Realtime restarts or loses its stream."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from spaces_sdk.errors import RemovedError, SessionClosedError
+from spaces_sdk.events import (
+    CaughtUp,
+    ConnectionState,
+    Event,
+    GapDetected,
+    GapReason,
+    MessageReceived,
+    RoomJoined,
+    RoomMoved,
+    SessionEnded,
+    SignalReceived,
+    VoiceStarted,
+)
+from spaces_sdk.models import Room
+from spaces_sdk.session import RoomSession
+from tests.integration.people import LocalPeople, Visit, contents
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.integration
+
+
+def heard(visit: Visit) -> list[str]:
+    """What people said after this session's join, as its reader told it."""
+    return [e.message.content for e in visit.events if isinstance(e, MessageReceived) and e.message.user_id is not None]
+
+
+def unbroken(visit: Visit) -> None:
+    """Every step from the join to the session's position is an event or inside a catch-up, once and in order."""
+    first = visit.events[0]
+    assert isinstance(first, RoomJoined)
+    position = first.pos or 0
+    seqs: list[int] = []
+    for event in visit.events[1:]:
+        if isinstance(event, MessageReceived):
+            seqs.append(event.message.seq)
+        if isinstance(event, CaughtUp):
+            assert event.from_pos == position
+            position = event.to_pos
+        elif event.pos is not None and not event.is_replayed:
+            assert event.pos == position + 1
+            position = event.pos
+    assert seqs == sorted(set(seqs))
+    assert position == visit.session.position
+
+
+async def three(people: LocalPeople) -> tuple[Room, Visit, Visit]:
+    """Ada's room, with Ada and Bob in it."""
+    ada, bob = await asyncio.gather(people.person("Ada"), people.person("Bob"))
+    room = await ada.spaces.rooms.create_room("Live", max_participants=20)
+    return room, await people.enter(ada, room), await people.enter(bob, room.room_code)
+
+
+async def is_live(session: RoomSession, within_s: float = 20.0) -> None:
+    await eventually(lambda: session.is_connected, within_s, what=lambda: f"LIVE: {session!r}, {session.stats}")
+
+
+async def same_position(*visits: Visit) -> None:
+    """All sessions have heard of the room's last step, and their readers told it."""
+
+    def told(visit: Visit) -> int:
+        return max((e.to_pos if isinstance(e, CaughtUp) else e.pos or 0) for e in visit.events)
+
+    async def is_so() -> bool:
+        head = (await visits[0].user.spaces.rooms.sync_room(room_of(visits[0]), 0)).head
+        return all(visit.session.position == told(visit) == head for visit in visits)
+
+    await eventually(is_so, 15.0, what=lambda: str([(v.session, told(v)) for v in visits]))
+
+
+def room_of(visit: Visit) -> UUID:
+    room = visit.session.current_room
+    assert room is not None
+    return room.id
+
+
+async def test_two_sessions_talk(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    for number in range(5):
+        await ada.session.send(f"ada {number}")
+        await bob.session.send(f"bob {number}")
+    await same_position(ada, bob)
+    expected = [f"{who} {number}" for number in range(5) for who in ("ada", "bob")]
+    assert heard(ada) == heard(bob) == expected
+    assert [p.display_name for p in ada.session.participants] == ["Ada", "Bob"]
+    for visit in (ada, bob):
+        unbroken(visit)
+        assert not visit.of(GapDetected), "nothing was lost, so nothing was said to be"
+
+
+async def test_concurrent_sends_keep_their_order(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    texts = [str(number) for number in range(15)]
+    await asyncio.gather(*(ada.session.send(text) for text in texts))
+    await same_position(ada, bob)
+    assert heard(bob) == texts
+    unbroken(bob)
+
+
+async def test_signals_state_and_voice(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    await bob.session.typing()
+    assert (await ada.sees(SignalReceived)).kind == "typing"
+    await ada.session.update_room_state(mode="playful")
+    await bob.session.start_voice()
+    assert (await ada.sees(VoiceStarted)).user_id == bob.user.user_id
+    state = bob.session.room_state
+    assert state is not None
+    assert state.mode == "playful"
+    await same_position(ada, bob)
+    unbroken(ada)
+
+
+async def test_a_late_joiner_has_the_history(local_people: LocalPeople) -> None:
+    room, ada, bob = await three(local_people)
+    for number in range(8):
+        await ada.session.send(f"before {number}")
+    carol = await local_people.enter(await local_people.person("Carol"), room.room_code)
+    joined = await carol.sees(RoomJoined)
+    assert contents(joined.messages) == [f"before {number}" for number in range(8)]
+    assert [m for m in carol.session.messages if m.user_id] == [m for m in bob.session.messages if m.user_id]
+    oldest = await carol.session.history(before=joined.messages[-1].seq, limit=3)
+    assert len(oldest.items) == 3
+    await ada.session.send("after")
+    await same_position(ada, bob, carol)
+    assert heard(carol) == ["after"]
+
+
+async def test_a_saved_position_is_resumed_by_another_session(local_people: LocalPeople) -> None:
+    room, ada, bob = await three(local_people)
+    await ada.session.send("seen")
+    await same_position(ada, bob)
+    saved = bob.session.position
+    await bob.leave()
+    for number in range(3):
+        await ada.session.send(f"missed {number}")
+    async with bob.user.spaces.join(room.id) as again:
+        got: list[Event] = []
+        async for event in again.events(since=saved):
+            got.append(event)
+            if isinstance(event, CaughtUp):
+                break
+    texts = [e.message.content for e in got if isinstance(e, MessageReceived) and e.message.user_id is not None]
+    assert texts == [f"missed {number}" for number in range(3)]
+
+
+async def test_a_kicked_session_ends_and_the_others_follow(local_people: LocalPeople) -> None:
+    room, ada, bob = await three(local_people)
+    carol = await local_people.enter(await local_people.person("Carol"), room.room_code)
+    topic = ada.session.topic
+    await ada.session.kick(bob.user.user_id)
+    await ada.session.send("without Bob")
+
+    error = await bob.ended()
+    assert isinstance(error, RemovedError)
+    assert error.code == "kicked"
+    assert (await bob.sees(SessionEnded)).reason == "kicked"
+    assert bob.session.connection_state is ConnectionState.CLOSED
+    with pytest.raises(SessionClosedError):
+        await bob.session.send("may I?")
+
+    for visit in (ada, carol):
+        await visit.sees(RoomMoved)
+        await is_live(visit.session)
+        assert visit.session.topic != topic
+    await ada.session.send("on the new topic")
+    await same_position(ada, carol)
+    for visit in (ada, carol):
+        assert heard(visit) == ["without Bob", "on the new topic"]
+        assert bob.user.user_id not in [p.user_id for p in visit.session.participants]
+        unbroken(visit)
+    assert heard(bob) == []
+
+
+async def test_realtime_restarts_in_the_middle_of_a_conversation(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    await ada.session.send("before")
+    await local_people.stack.stop_part("realtime")
+    await ada.session.send("while it is away")
+    await bob.session.send("I too")
+    await bob.sees(MessageReceived, lambda e: e.message.content == "I too")
+    await local_people.stack.start_part("realtime")
+    await ada.session.send("while it comes back")
+    await asyncio.gather(is_live(ada.session), is_live(bob.session))
+    await bob.session.send("after")
+    await same_position(ada, bob)
+    for visit in (ada, bob):
+        assert heard(visit) == ["before", "while it is away", "I too", "while it comes back", "after"]
+        assert visit.of(GapDetected)[0].reason is GapReason.SOCKET_LOST
+        unbroken(visit)
+
+
+async def test_the_backend_of_the_replication_is_killed(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    await ada.session.send("before")
+    async with local_people.sql() as connection:
+        killed = await connection.execute("select pg_terminate_backend(pid) from pg_stat_replication")
+        assert killed.rowcount > 0
+    for number in range(5):
+        await ada.session.send(f"during {number}")
+    await same_position(ada, bob)
+    for visit in (ada, bob):
+        assert heard(visit) == ["before", *(f"during {number}" for number in range(5))]
+        unbroken(visit)
+    await asyncio.gather(is_live(ada.session), is_live(bob.session))
+
+
+async def test_broadcasts_that_vanish_are_found_by_a_heartbeat(local_people: LocalPeople) -> None:
+    _, ada, bob = await three(local_people)
+    async with local_people.sql() as connection:
+        # What Realtime loses without a word: the row is there, its broadcast is not.
+        await connection.execute(
+            "alter publication supabase_realtime_messages_publication drop table realtime.messages"
+        )
+        try:
+            await ada.session.send("silent")
+        finally:
+            await connection.execute(
+                "alter publication supabase_realtime_messages_publication add table realtime.messages"
+            )
+    await same_position(ada, bob)
+    for visit in (ada, bob):
+        assert heard(visit) == ["silent"]
+        assert visit.of(GapDetected)[0].reason is GapReason.HEARTBEAT_AHEAD
+        unbroken(visit)
+
+
+async def test_a_lease_that_ran_out_is_had_again(local_people: LocalPeople) -> None:
+    room, ada, bob = await three(local_people)
+    async with local_people.sql() as connection:
+        await connection.execute(
+            "update spaces.connections set expires_at = now() - interval '1 s' where connection_id = %s",
+            (bob.session.connection_id,),
+        )
+        await connection.execute("select spaces.sweep_room(%s)", (room.id,))
+    await bob.sees(GapDetected, lambda e: e.reason is GapReason.LEASE_EXPIRED)
+    await is_live(bob.session)
+    await ada.session.send("welcome back")
+    await same_position(ada, bob)
+    assert heard(bob) == ["welcome back"]
+    assert bob.session.stats.rejoins == 1
+    unbroken(bob)
+    unbroken(ada)
+
+
+async def test_cancelled_while_entering_the_place_is_free_again(local_people: LocalPeople) -> None:
+    room, ada, _ = await three(local_people)
+    carol = await local_people.person("Carol")
+    await local_people.stack.stop_part("realtime")
+    try:
+        session = carol.spaces.join(room.room_code, display_name="Carol")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5), session:
+                pass
+        assert session.connection_state is ConnectionState.CLOSED
+        online = [p.display_name for p in (await ada.session.get_participants()).items if p.is_online]
+        assert sorted(online) == ["Ada", "Bob"]
+    finally:
+        await local_people.stack.start_part("realtime")
