@@ -1,6 +1,5 @@
 """What must hold for every table and function of ours, whatever they do."""
 
-# ruff: noqa: S608  (the SQL is put together from constants)
 from __future__ import annotations
 
 import pytest

@@ -77,7 +77,7 @@ async def test_all_of_a_room_goes_with_it_and_its_topic_is_told(db: Database) ->
     topic = await space.topic()
     assert await clean(db) == {"rooms_deleted": 1, "messages_deleted": count, "has_more": False}
     for table in ("public.room_messages", "public.room_participants", "spaces.room_heads", "spaces.admissions"):
-        assert await db.column(f"select 1 from {table} where room_id = %s", [space.id]) == []  # noqa: S608
+        assert await db.column(f"select 1 from {table} where room_id = %s", [space.id]) == []
     (deleted,) = named(await space.broadcasts(), "room:deleted")
     assert deleted.topic == topic
 

@@ -20,6 +20,18 @@ PAIRS = list(itertools.product(WRITES, repeat=2))
 # A heartbeat that has come to the lock sweeps the room, also when its own lease was ended while it waited.
 SWEEP_ALL_THE_SAME = {("leave_room", "heartbeat"), ("kick_participant", "heartbeat")}
 
+# After these the other call is judged by other rules than it was when it began.
+TAKES_AWAY = {
+    "close the room",
+    "delete_room",
+    "join_room",
+    "kick_participant",
+    "leave_room",
+    "make it small",
+    "set_participant_kind",
+    CLEANUP,
+}
+
 _serial: dict[tuple[str, ...], str] = {}
 
 
@@ -94,7 +106,7 @@ async def test_two_calls_at_the_rooms_lock(db: Database, first: str, second: str
     await scene.check()
 
 
-@pytest.mark.parametrize(("first", "second"), [pair for pair in PAIRS if pair[1] != CLEANUP])
+@pytest.mark.parametrize(("first", "second"), [pair for pair in PAIRS if pair[0] in TAKES_AWAY and pair[1] != CLEANUP])
 async def test_a_call_behind_one_that_is_not_committed(db: Database, first: str, second: str) -> None:
     expected = await expected_pictures(db, first, second)
     scene = await scene_for(db, first, second)
