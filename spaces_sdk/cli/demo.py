@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
     from spaces_sdk.demo.stage import DemoSettings
     from spaces_sdk.demo.step import StepResult
 
+
+class Part(StrEnum):
+    """The parts of the stack that the self-test can do without."""
+
+    REALTIME = "realtime"
+    LITE = "lite"
+    GATEWAY = "gateway"
+
+
 _Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout: ids, positions, who saw what when.")]
 _Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Also save what is printed as a picture.")]
 _WithoutPart = Annotated[
-    str | None,
+    Part | None,
     typer.Option(
         "--without-part",
-        metavar="PART",
-        help="Self-test: stop a part of the stack (realtime) before the live steps; each of them must fail then.",
+        help="Self-test: stop this part of the stack before the live steps; each of them must fail then.",
     ),
 ]
 
@@ -54,7 +63,7 @@ def demo(as_json: _Json = False, svg: _Svg = None, without_part: _WithoutPart = 
     raise typer.Exit(EXIT_OK if all(result.is_ok for result in results) else EXIT_FAILED)
 
 
-def _run(output: Output, svg: Path | None, without_part: str | None) -> Sequence[StepResult]:
+def _run(output: Output, svg: Path | None, without_part: Part | None) -> Sequence[StepResult]:
     # Imported here: `spaces --help` must not wait for the stack and the SDK.
     from spaces_sdk.local.errors import missing_extra
 

@@ -13,6 +13,7 @@ from spaces_sdk.demo.stage import Stage, after
 from spaces_sdk.events import (
     MessageReceived,
     ParticipantJoined,
+    RoomJoined,
     StateUpdated,
     VoiceStarted,
     VoiceStopped,
@@ -61,15 +62,21 @@ async def join_by_code(stage: Stage) -> None:
 
 
 async def see_each_other(stage: Stage) -> None:
-    """Both have both in their list, as the database does."""
-    for person in (stage.ada, stage.bob):
-        listed = {p.display_name: p for p in person.session.participants if p.is_online}
-        check(set(listed) == {"Ada", "Bob"}, expected=f"{person.name} to have Ada and Bob online", seen=sorted(listed))
-        check(listed["Ada"].role is Role.HOST, expected="Ada to be shown as host", seen=listed["Ada"].role)
-        check(listed["Bob"].role is Role.MEMBER, expected="Bob to be shown as member", seen=listed["Bob"].role)
+    """Both were told of both, have both in their list, and so has the database."""
+    ada, bob = stage.ada, stage.bob
+    told = {
+        "Ada": [e.participant.display_name for e in ada.here.recall(ParticipantJoined)],
+        "Bob": sorted(p.display_name for e in bob.here.recall(RoomJoined) for p in e.participants if p.is_online),
+    }
+    expected = {"Ada": ["Bob"], "Bob": ["Ada", "Bob"]}
+    check(told == expected, expected="Ada to be told that Bob came, and Bob who is there", seen=told)
+    roles = {"Ada": Role.HOST, "Bob": Role.MEMBER}
+    for person in (ada, bob):
+        listed = {p.display_name: p.role for p in person.session.participants if p.is_online}
+        check(listed == roles, expected=f"{person.name} to have Ada, the host, and Bob in the list", seen=listed)
         page = await person.spaces.rooms.get_participants(stage.room.id)
-        stored = {p.display_name for p in page.items if p.is_online}
-        check(stored == set(listed), expected="the database to say the same", seen=sorted(stored))
+        stored = {p.display_name: p.role for p in page.items if p.is_online}
+        check(stored == roles, expected="the database to say the same", seen=stored)
         stage.ledger.note(f"{person.name}'s list: Ada (host), Bob")
 
 

@@ -53,7 +53,7 @@ async def kill_process(stage: Stage) -> None:
     """Bob returns from a process of its own, which is killed: no goodbye, only the lease runs out."""
     bob, dora, others = stage.bob, stage.dora, (stage.ada, stage.sage)
     stage.must_be_live(*others)
-    bob.absence = "is in a process of its own"
+    bob.absence = "was in a process of its own, and has not come back"
     order = {
         "url": stage.stack.url,
         "key": stage.stack.publishable_key,

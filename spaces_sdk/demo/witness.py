@@ -99,6 +99,10 @@ class Witness:
         """Those of this step that have come so far."""
         return [event for _, event in self._seen[self._mark :] if isinstance(event, kind) and where(event)]
 
+    def recall(self, kind: type[E]) -> list[E]:
+        """Those of the whole visit so far."""
+        return [event for _, event in self._seen if isinstance(event, kind)]
+
     def recent(self) -> str:
         """This step's events in short, for the report of a failure."""
         names = [_short(event) for _, event in self._seen[self._mark :]]
