@@ -122,7 +122,10 @@ class RealtimeClient:
             socket.push_token(token)
 
     async def aclose(self) -> None:
-        """Close all: channels end as LEFT, joins under way fail. Idempotent; leaves no task, socket or timer."""
+        """Close all: channels end as LEFT, joins under way fail. Idempotent; leaves no task, socket or timer.
+
+        A join that is just pulling its token fails when the provider returns, at the latest at its own deadline.
+        """
         await self._pool.aclose()
 
     async def __aenter__(self) -> RealtimeClient:
