@@ -6,10 +6,17 @@ begin
   if not exists (select from pg_catalog.pg_extension e where e.extname = 'pg_cron') then
     return false;
   end if;
-  execute $job$select cron.schedule('spaces-sweep', '30 seconds', 'select spaces.sweep_rooms()')$job$;
-  execute $job$select cron.schedule('spaces-cleanup', '7 * * * *', 'select public.cleanup_inactive_rooms()')$job$;
+  begin
+    execute $job$select cron.schedule('spaces-sweep', '30 seconds', 'select spaces.sweep_rooms()')$job$;
+  exception when others then -- before pg_cron 1.5 a minute is the shortest
+    execute $job$select cron.schedule('spaces-sweep', '* * * * *', 'select spaces.sweep_rooms()')$job$;
+  end;
+  -- Several batches a run: one alone would fall behind where more than twenty rooms an hour run out.
+  execute $job$select cron.schedule('spaces-cleanup', '7 * * * *',
+    'select public.cleanup_inactive_rooms() from generate_series(1, 25)')$job$;
   execute $job$select cron.schedule('spaces-purge-log', '37 3 * * *',
-    'delete from cron.job_run_details d using cron.job j where j.jobid = d.jobid and j.jobname like ''spaces-%'' and d.end_time < now() - interval ''1 day''')$job$;
+    $sql$delete from cron.job_run_details d using cron.job j
+    where j.jobid = d.jobid and j.jobname like 'spaces-%' and d.end_time < now() - interval '1 day'$sql$)$job$;
   return true;
 end
 $$;
@@ -20,7 +27,7 @@ comment on function spaces.schedule_jobs() is
 do $$
 begin
   perform spaces.schedule_jobs();
-exception when others then -- an older pg_cron, or one that this role may not use: not worth failing an installation
+exception when others then -- a pg_cron that this role may not use is not worth failing an installation
   raise notice 'spaces: no jobs were scheduled: %', sqlerrm;
 end
 $$;
