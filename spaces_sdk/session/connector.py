@@ -220,14 +220,14 @@ class Connector:
         while True:
             run = core.start_run()
             if run.to is None:
-                run.join = self.link.joins if self.link.topic is not None else 0
+                run.join = self.link.joins if self.link.topic == core.topic else 0
             page: SyncPage | None = None
             while page is None or not run.is_done:
                 core.asking(run)
                 page = await self.read_page(run)
                 core.accept(run, page)
             # A run that began before the channel's ok does not know what fell between the two.
-            is_closing_run = is_closing and (self.link.topic is None or run.join == self.link.joins)
+            is_closing_run = is_closing and (self.link.topic != core.topic or run.join == self.link.joins)
             core.finish(run, page, is_closing=is_closing_run)
             core.recovered("database")
             self._synced_join = run.join
@@ -316,7 +316,7 @@ class Connector:
         core.fire(Trigger.SYNC_STARTED)
         core.stats.polls += 1
         await self._catch_up(is_closing=True)
-        if self.link.topic is None:
+        if self.link.topic != core.topic:
             core.fire(Trigger.SYNCED_WITHOUT_CHANNEL, "limit_reached" if self.link.pace.is_limited else "no_channel")
 
     # -- the place in the room -------------------------------------------------------------------------

@@ -128,9 +128,9 @@ class SessionCore:
 
     # -- what was learnt -------------------------------------------------------------------------------
 
-    def suspect(self, reason: GapReason) -> None:
+    def suspect(self, reason: GapReason, *, needs_sync: bool = True) -> None:
         """Something may have been missed: go stale, say it once, and have it worked off."""
-        self.work.needs_sync = True
+        self.work.needs_sync = self.work.needs_sync or needs_sync
         self.fire(Trigger.GAP, reason.value)
         if not self._owes_caught_up and self.state in (ConnectionState.STALE, ConnectionState.CATCHING_UP):
             self._owes_caught_up = True
@@ -143,14 +143,16 @@ class SessionCore:
         self.work.is_lease_lost = True
         self.suspect(GapReason.LEASE_EXPIRED)
 
-    def learn_topic(self, epoch: int, topic: str) -> bool:
-        """The database named the room's topic; True if it is another one. An older answer is ignored."""
-        if epoch <= self.epoch:
-            return False
-        self.epoch, self.topic = epoch, topic
-        self.suspect(GapReason.TOPIC_MOVED)
-        self.log.append(RoomMoved(epoch=epoch))
-        return True
+    def learn_topic(self, epoch: int, topic: str, *, needs_sync: bool = True) -> None:
+        """The database named the room's topic. An older answer, and one that we know, is ignored.
+
+        Args:
+            needs_sync: False inside a sync: the join of the new topic brings another one anyway.
+        """
+        if epoch > self.epoch:
+            self.epoch, self.topic = epoch, topic
+            self.suspect(GapReason.TOPIC_MOVED, needs_sync=needs_sync)
+            self.log.append(RoomMoved(epoch=epoch))
 
     def learn_head(self, head: int) -> bool:
         """A head was seen in passing; True if it lies above all that we have."""
@@ -212,7 +214,7 @@ class SessionCore:
             self.view.apply(event)
             self.log.append(event, run=before)
         self.stats.replayed += len(events)
-        self.learn_topic(page.epoch, page.topic)
+        self.learn_topic(page.epoch, page.topic, needs_sync=False)
 
     def finish(self, run: Paging, page: SyncPage, *, is_closing: bool) -> None:
         """The run is done: move the position, say so, then tell what came in live above it.

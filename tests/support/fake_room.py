@@ -52,6 +52,7 @@ class FakeRoom:
 
     Attributes:
         head, epoch: As in the database.
+        silent_steps: Steps whose events no version of today knows.
         page_rows: Rows of a sync's page.
         is_full: Joining without a live lease is refused.
         realtime_is_down: Joins of channels wait, and time out.
@@ -86,14 +87,17 @@ class FakeRoom:
         self.removed: set[UUID] = set()
         self.leases: dict[UUID, Lease] = {}
         self.channels: list[FakeChannel] = []
+        self.silent_steps: set[int] = set()
         self._to_lose = 0
         self._to_double = 0
         self._held: list[tuple[str, str, JsonObject]] | None = None
 
     # -- what happens in the room ----------------------------------------------------------------------
 
-    def post(self, content: str, *, user_id: UUID | None = None, message_id: UUID | None = None) -> Message:
-        """A message of the host, or of somebody else."""
+    def post(
+        self, content: str, *, user_id: UUID | None = None, message_id: UUID | None = None, is_large: bool = False
+    ) -> Message:
+        """A message of the host, or of somebody else; the event of a large one goes without its content."""
         author = user_id or self.host
         if message_id is not None and message_id in self.messages:
             return self.messages[message_id]
@@ -112,19 +116,10 @@ class FakeRoom:
             sender_kind="human",
         )
         self.messages[message.id] = message
-        self._step("room:message-received", {"message": message.model_dump(mode="json")})
-        return message
-
-    def post_large(self, content: str) -> Message:
-        """A message whose event goes without its content."""
-        self.hold()
-        message = self.post(content)
-        held = self._held or []
-        topic, event, body = held.pop()
-        self._held = None
-        cut = {**body, "message": None, "message_id": str(message.id), "is_truncated": True}
-        for entry in [*held, (topic, event, cut)]:
-            self._deliver(*entry)
+        body: JsonObject = {"message": message.model_dump(mode="json")}
+        if is_large:
+            body = {"message": None, "message_id": str(message.id), "is_truncated": True}
+        self._step("room:message-received", body)
         return message
 
     def edit(self, message: Message, content: str) -> Message:
@@ -152,6 +147,7 @@ class FakeRoom:
         """An event of a later version."""
         if is_durable:
             self._step("room:poll-opened", {"poll": 1})
+            self.silent_steps.add(self.head)
         else:
             self.publish("room:weather", {"head": self.head})
 

@@ -125,7 +125,7 @@ class World:
             display_name="Bob",
             options=options,
             clock=self.clock,
-            random=Random(7),  # noqa: S311
+            random=Random(7 + len(self.sessions)),  # noqa: S311
         )
         self.sessions.append(session)
         return session

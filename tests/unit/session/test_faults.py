@@ -129,7 +129,7 @@ async def steps_that_come_during_a_catch_up_follow_it(scene: Scene) -> None:
 
 @fault("stale", "gap after 1: position_missing", "catching_up", "2* long", "caught up 1-2: 1", "live")
 async def an_event_goes_without_its_content(scene: Scene) -> None:
-    scene.world.room.post_large("long")
+    scene.world.room.post("long", is_large=True)
 
 
 @fault("stale", "gap after 1: buffer_overflow", "catching_up", "2* a", "caught up 1-2: 1", "live")
