@@ -1,0 +1,108 @@
+"""The guarantees that are broken on purpose, each with the test that must notice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.sabotage.entry import Sabotage
+
+MIGRATIONS: Final = "supabase/migrations"
+
+ENTRIES: Final[tuple[Sabotage, ...]] = (
+    Sabotage(
+        name="no-dedupe",
+        breaks="exactly once: a step that was had already is told again",
+        file="spaces_sdk/session/positions.py",
+        old="        if step.pos <= self._position or step.pos in self._aside:\n            return Taken(duplicates=1)\n",
+        new="        if step.pos <= self._position or step.pos in self._aside:\n            return Taken(steps=[step])\n",
+        test="tests/unit/session/test_faults.py::test_fault[everything_comes_twice]",
+    ),
+    Sabotage(
+        name="gap-ignored",
+        breaks="in order, none lost: a step above the next one is taken at once",
+        file="spaces_sdk/session/positions.py",
+        old="while (kept := self._aside.get(self._position + 1)) is not None:",
+        new="while self._aside and (kept := self._aside[min(self._aside)]) is not None:",
+        test="tests/unit/session/test_faults.py::test_fault[one_is_lost_and_the_next_shows_it]",
+    ),
+    Sabotage(
+        name="catch-up-untold",
+        breaks="none lost: what a catch-up reads is not told to the readers",
+        file="spaces_sdk/session/core.py",
+        old="            self.log.append(event, run=before)\n",
+        new="            pass\n",
+        test="tests/unit/session/test_entering.py::test_what_fell_between_join_and_channel_is_told",
+    ),
+    Sabotage(
+        name="heartbeat-blind",
+        breaks="none lost in silence: a heartbeat does not compare the head",
+        file="spaces_sdk/session/heartbeats.py",
+        old="    if status.head is not None and status.head > position:\n        return Verdict.AHEAD\n",
+        new="",
+        test="tests/unit/session/test_faults.py::test_fault[the_last_one_is_lost_and_the_first_heartbeat_finds_it]",
+    ),
+    Sabotage(
+        name="retry-without-id",
+        breaks="sent once: a repeated call carries no idempotency key",
+        file="spaces_sdk/rooms/message_calls.py",
+        old='            "p_id": str(key),\n',
+        new="",
+        test="tests/integration/test_rooms_live.py::test_a_message_is_stored_once_whatever_comes_back",
+    ),
+    Sabotage(
+        name="epoch-not-raised",
+        breaks="a removed person hears nothing more: the room keeps its topic",
+        file=f"{MIGRATIONS}/20261123102200_moderation.sql",
+        old="set epoch = h.epoch + 1 where",
+        new="set epoch = h.epoch where",
+        test="tests/db/test_events.py::test_a_kick_sends_the_old_topic_away_and_goes_on_with_the_new_one",
+    ),
+    Sabotage(
+        name="kicked-may-speak",
+        breaks="access ends at commit: a removed participant's message is stored",
+        file=f"{MIGRATIONS}/20261123101700_insert_message.sql",
+        old="  elsif v_me.status <> 'active' then\n    v_code := 'kicked';",
+        new="  elsif false then\n    v_code := 'kicked';",
+        test="tests/db/test_kick.py::test_a_kicked_one_may_do_nothing",
+    ),
+    Sabotage(
+        name="step-outside-the-lock",
+        breaks="order of steps is order of commit: the room's lock is not taken",
+        file=f"{MIGRATIONS}/20261123100800_publishing.sql",
+        old="where h.room_id = p_room_id for no key update;",
+        new="where h.room_id = p_room_id;",
+        test="tests/db/test_storm.py::test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole",
+    ),
+    Sabotage(
+        name="one-revoke-dropped",
+        breaks="rights by name: a function keeps the rights that the project gives by default",
+        file=f"{MIGRATIONS}/20261123102200_moderation.sql",
+        old="revoke all on function public.kick_participant(uuid, uuid) from public, anon, authenticated, service_role;\n",
+        new="",
+        test="tests/db/test_catalogue.py::test_who_may_call_what[open]",
+    ),
+    Sabotage(
+        name="no-restrictive-policy",
+        breaks="topics are shut whatever the app's own policies allow",
+        file=f"{MIGRATIONS}/20261123101100_topic_policies.sql",
+        old="create policy spaces_topics_are_heard_by_nobody_else on realtime.messages as restrictive for select",
+        new="create policy spaces_topics_are_heard_by_nobody_else on realtime.messages for select",
+        test="tests/db/test_quickstart_policies.py::test_an_outsider_does_not_listen",
+    ),
+    Sabotage(
+        name="rls-off",
+        breaks="every table under row level security",
+        file=f"{MIGRATIONS}/20261123100500_room_messages.sql",
+        old="alter table public.room_messages enable row level security;\n",
+        new="",
+        test="tests/db/test_catalogue.py::test_row_level_security_is_on_for_every_table[closed]",
+    ),
+    Sabotage(
+        name="stale-policy-lease",
+        breaks="only who has a live lease may listen",
+        file=f"{MIGRATIONS}/20261123101000_topic_access.sql",
+        old="      and c.ended_at is null and c.expires_at > clock_timestamp());",
+        new="      );",
+        test="tests/db/test_topics.py::test_an_expired_lease_ends_it",
+    ),
+)
