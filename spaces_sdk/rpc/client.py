@@ -73,7 +73,7 @@ class Procedure:
     done_codes: frozenset[str] = field(default_factory=frozenset[str])
 
 
-_SCHEMA_VERSION_CALL = Procedure("schema_version", "read the version of the database's schema", Repeat.READ)
+_SCHEMA_VERSION_CALL = Procedure("schema_version", "use the project", Repeat.READ)
 
 
 @dataclass(slots=True)
