@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from spaces_sdk.clock import Clock
-from spaces_sdk.errors import RateLimitedError, RoomFullError, SpacesError
+from spaces_sdk.errors import ConnectionLostError, RateLimitedError, RoomFullError, SpacesError
 from spaces_sdk.events import ConnectionState, GapReason
 from spaces_sdk.models import JoinedRoom, LeaseStatus, SyncPage
 from spaces_sdk.realtime.backoff import backoff
@@ -107,12 +107,14 @@ class Connector:
             self.heartbeats.check_soon()
 
     def _on_closed(self, reason: CloseReason, message: str) -> None:
+        self.last_error = ConnectionLostError(f"Realtime closed the channel ({reason}): {message}")
         if reason is CloseReason.PERMISSION_LOST:
             self.heartbeats.doubt()
         self._core.suspect(GAP_OF_CLOSE.get(reason, GapReason.CHANNEL_CLOSED))
 
     def _on_status(self, status: LeaseStatus) -> None:
         core = self._core
+        core.recovered("heartbeat")
         match judge(status, position=core.position, epoch=core.epoch):
             case Verdict.ENDED:
                 self._end(removal(status.status))
@@ -145,22 +147,21 @@ class Connector:
         Raises:
             SpacesError: The channel or the database refused, or did not answer.
         """
-        pauses = backoff(self._random, base_s=0.25, cap_s=2.0)
         while True:
             if self._core.work.is_lease_lost:
                 await self._rejoin()
             if self.link.topic != self._core.topic:
+                await self._clock.sleep(self.link.pace.not_before - self._clock.monotonic())
                 try:
                     await self._join_channel()
                 except SpacesError as error:
                     self._core.stats.joins_refused += 1
                     self.last_error = error
-                    if not error.retryable:
-                        # The database knows better why: kicked meanwhile, deleted meanwhile.
-                        await self._catch_up(is_closing=False)
-                        raise
-                    await self._clock.sleep(next(pauses))
-                    continue
+                    if error.retryable:
+                        continue
+                    # The database knows better why: kicked meanwhile, deleted meanwhile.
+                    await self._catch_up(is_closing=False)
+                    raise
             await self._catch_up(is_closing=False)
             if self._is_whole():
                 self._core.fire(Trigger.SYNCED)
@@ -256,6 +257,7 @@ class Connector:
             timeout_s=self._options.channel_timeout_s,
         )
         self._core.stats.channel_joins += 1
+        self.heartbeats.restart()
 
     # -- without a channel -----------------------------------------------------------------------------
 

@@ -79,14 +79,21 @@ class Heartbeats:
         self._interval_s = 30.0
         self._lease_s = 75.0
         self._confirmed_at = float("-inf")
+        self._asked_at = float("-inf")
         self._poke = asyncio.Event()
         self._is_joined_anew = False
+        self._leases = 0
 
     def joined(self, *, heartbeat_s: float, lease_s: float, asked_at: float) -> None:
         """A join was answered: the lease is new, and the ramp of early heartbeats starts again."""
         self._lease_s = max(0.1, lease_s)
         self._interval_s = max(0.05, min(heartbeat_s, self._lease_s / 3))
         self._confirmed_at = asked_at
+        self._leases += 1
+        self.restart()
+
+    def restart(self) -> None:
+        """A channel was joined: what Realtime dropped around it is found by the early heartbeats."""
         self._is_joined_anew = True
         self._poke.set()
 
@@ -119,13 +126,14 @@ class Heartbeats:
                 while not await self._try_beat():
                     await self._pause(min(self._interval_s, RETRY_S) * self._random.uniform(0.5, 1.0))
 
-    async def beat(self) -> LeaseStatus:
+    async def beat(self) -> None:
         """Send one and act on its answer.
 
         Raises:
             SpacesError: It was not answered.
         """
-        asked_at = self._clock.monotonic()
+        asked_at, leases = self._clock.monotonic(), self._leases
+        self._asked_at = asked_at
         answers = await self._api.heartbeat([self._connection_id])
         status = next((answer for answer in answers if answer.connection_id == self._connection_id), None)
         if status is None:
@@ -133,8 +141,9 @@ class Heartbeats:
         self._stats.heartbeats += 1
         if status.is_live:
             self._confirmed_at = max(self._confirmed_at, asked_at)
+        elif leases != self._leases:
+            return  # the answer is about the lease before the one that we have now
         self._on_status(status)
-        return status
 
     async def _try_beat(self) -> bool:
         try:
@@ -146,7 +155,9 @@ class Heartbeats:
         return True
 
     async def _pause(self, seconds: float) -> None:
-        floor_s = min(seconds, LEAST_PAUSE_S)
-        await self._clock.sleep(floor_s)
-        if await wait_for_event(self._poke, self._clock, seconds - floor_s):
-            self._poke.clear()
+        """Wait for the next one's turn, or for a reason to send it now or to begin the ramp again."""
+        if not await wait_for_event(self._poke, self._clock, seconds):
+            return
+        self._poke.clear()
+        if not self._is_joined_anew:
+            await self._clock.sleep(self._asked_at + LEAST_PAUSE_S - self._clock.monotonic())

@@ -219,6 +219,8 @@ class Runtime:
         """Wait until nothing of the session runs any more, also while being cancelled."""
         if self._closer is not None:
             await run_to_end(self._closer)
+            if not self._closer.cancelled():
+                self._closer.result()  # what nobody expected is raised, not lost
 
     async def _close(self, ending: Ending) -> None:
         try:

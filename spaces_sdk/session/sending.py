@@ -84,6 +84,8 @@ class Sender:
             async with deadline(self._clock, timeout_s):
                 return await asyncio.shield(pending.answer)
         except TimeoutError:
+            if pending.answer.done():
+                return pending.answer.result()  # it came in the very moment
             raise self._late(pending) from None
         finally:
             if not pending.is_sent and pending in self._queue:
