@@ -23,11 +23,12 @@ def document(stage: Stage, results: Sequence[StepResult], total_s: float) -> dic
             "heartbeat_s": stage.settings.heartbeat_s,
             "without_part": stage.settings.without_part,
         },
-        "steps": [_step(result) for result in results],
+        "steps": [step_json(result) for result in results],
     }
 
 
-def _step(result: StepResult) -> dict[str, Any]:
+def step_json(result: StepResult) -> dict[str, Any]:
+    """One step of the document."""
     failure = result.failure
     return {
         "number": result.number,
