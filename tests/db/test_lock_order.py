@@ -1,0 +1,101 @@
+"""Limits first, then rooms by ascending id: whoever keeps to one order comes to no deadlock."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from tests.db.support.barrier import Call, pending
+from tests.db.support.database import Database
+from tests.db.support.rooms import Member, Space, open_space
+
+pytestmark = pytest.mark.db
+
+NO_ROOM = UUID(int=0)
+
+
+@pytest.fixture
+async def space(db: Database) -> Space:
+    made = await open_space(db)
+    await made.enter(made.host)
+    return made
+
+
+async def is_free(db: Database, room_id: UUID) -> bool:
+    """Whether nobody holds the room's lock."""
+    async with db.superuser.connection() as connection:
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    "select from spaces.room_heads where room_id = %s for no key update nowait", [room_id]
+                )
+        except psycopg.errors.LockNotAvailable:
+            return False
+        return True
+
+
+# The bucket that each call counts in, and its arguments beside the room's id; the caller is the host.
+COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "delete_room": ("moderation", {}),
+    "insert_message": ("send", {"p_content": "hello"}),
+    "insert_messages": ("send", {"p_messages": [{"content": "hello"}, {"content": "hello"}]}),
+    "join_room": ("join", {"p_display_name": "Ada"}),
+    "kick_participant": ("moderation", {}),
+    "set_participant_kind": ("moderation", {"p_kind": "bot"}),
+    "set_voice": ("send", {"p_on": True}),
+    "signal": ("signal", {"p_kind": "typing"}),
+    "update_room_state": ("moderation", {"p_changes": {"mode": "playful"}}),
+}
+
+
+@pytest.mark.parametrize("rpc", sorted(COUNTED))
+async def test_a_call_that_waits_for_its_limit_keeps_nobody_else_waiting(space: Space, rpc: str) -> None:
+    action, arguments = COUNTED[rpc]
+    if rpc in ("kick_participant", "set_participant_kind"):
+        arguments = arguments | {"p_user_id": (await space.newcomer()).id}
+    call = Call(space.host, rpc, {"p_room_id": space.id, **arguments})
+    key = [space.host.id, action, NO_ROOM if action == "join" else space.id]
+    await space.db.sql(
+        """insert into spaces.rate_buckets (user_id, action, room_id, tokens, taken, refilled_at)
+           values (%s, %s, %s, 5, 0, now()) on conflict do nothing""",
+        key,
+    )
+    async with AsyncExitStack() as started, space.db.superuser.connection() as holder:
+        async with holder.transaction():
+            await holder.execute(
+                "select from spaces.rate_buckets where (user_id, action, room_id) = (%s, %s, %s) for update", key
+            )
+            (waiting,) = await started.enter_async_context(pending(space.db, call))
+            assert not waiting.is_answered, f"{rpc} is not counted as {action}"
+            assert await is_free(space.db, space.id)
+        assert (await waiting.answer())["ok"]
+
+
+async def two_rooms(db: Database) -> tuple[Space, Space, list[Member]]:
+    """Two rooms by ascending id, both with a lease that has run out, and one user's connections in them."""
+    low, high = sorted([await open_space(db), await open_space(db)], key=lambda space: space.id)
+    bob = await db.user("bob")
+    members = [await low.enter(bob), await high.enter(bob)]
+    for space in (low, high):
+        await space.expire(await space.newcomer("idle"))
+    return low, high, members
+
+
+@pytest.mark.parametrize("held", ["the first", "the second"])
+async def test_a_heartbeat_takes_its_rooms_by_ascending_id(db: Database, held: str) -> None:
+    low, high, members = await two_rooms(db)
+    ids = [member.connection for member in reversed(members)]
+    blocked, other = (low, high) if held == "the first" else (high, low)
+    call = Call(members[0].actor, "heartbeat", {"p_connection_ids": ids})
+    async with AsyncExitStack() as started, db.superuser.connection() as holder:
+        async with holder.transaction():
+            await holder.execute("select from spaces.room_heads where room_id = %s for no key update", [blocked.id])
+            (waiting,) = await started.enter_async_context(pending(db, call))
+            assert not waiting.is_answered
+            assert await is_free(db, other.id) is (held == "the first")
+        answer = await waiting.answer()
+    assert {lease["status"] for lease in answer["leases"]} == {"live"}
