@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -46,20 +47,30 @@ async def database(db_url: str) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         yield connection
 
 
+@asynccontextmanager
+async def started(db_url: str, **changes: Any) -> AsyncGenerator[RealtimeServer]:
+    """A server whose stream is up; refusals are held back for a moment only."""
+    base = RealtimeSettings(
+        db_url=db_url,
+        jwt_secret=SECRET,
+        join_error_delay_s=0.02,
+        connect_error_delay_s=0.02,
+        reconnect_base_s=0.02,
+        reconnect_cap_s=0.1,
+        max_events_per_second=100_000,
+    )
+    async with serve(dataclasses.replace(base, **changes)) as server:
+        await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
+        yield server
+
+
 @pytest.fixture
 def start_server(db_url: str) -> ServerFactory:
-    """Starts a server whose stream is up; refusals are held back for a moment only."""
+    """Starts servers on the common database."""
 
     @asynccontextmanager
     async def start(**changes: Any) -> AsyncGenerator[RealtimeServer]:
-        quick: dict[str, Any] = {
-            "join_error_delay_s": 0.02,
-            "connect_error_delay_s": 0.02,
-            "max_events_per_second": 100_000,
-        }
-        settings = RealtimeSettings(**({"db_url": db_url, "jwt_secret": SECRET} | quick | changes))
-        async with serve(settings) as server:
-            await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
+        async with started(**({"db_url": db_url} | changes)) as server:
             yield server
 
     return start

@@ -32,6 +32,14 @@ _NODE = secrets.randbits(48) | 1 << 40
 _NO_DATABASE = "Realtime was unable to connect to the project database"
 
 
+def _sorted_or_as_it_is(payload_json: str) -> str:
+    try:
+        return wire.dumps_sorted(wire.loads(payload_json))
+    except (ValueError, RecursionError):
+        # A number or a depth that only the database can hold.
+        return payload_json
+
+
 class Channel:
     """One join of one topic on one socket, until it is left, replaced, shut down or lost."""
 
@@ -54,6 +62,7 @@ class Channel:
         self.join_ref = join_ref
         self._subscription: Topic | None = None
         self._held: list[Outgoing] | None = []
+        self._held_bytes = 0
         self._replayed: list[StoredMessage] = []
         self._replayed_ids: frozenset[str] = frozenset()
         self._token_timer: asyncio.TimerHandle | None = None
@@ -132,6 +141,13 @@ class Channel:
 
     def go_live(self) -> None:
         """Send what follows the answer to the join, then what was held, and deliver from now on."""
+        try:
+            self._go_live()
+        except Exception:  # noqa: BLE001  # ends this channel only
+            _log.exception("a channel could not go live")
+            self._crash()
+
+    def _go_live(self) -> None:
         if self.has_ended:
             return
         self._arm_token_timer()
@@ -156,7 +172,7 @@ class Channel:
             if data is not None and self.version is Version.V2:
                 self.socket.push(binary_frame(data))
         elif message.payload_json is not None:
-            payload = wire.dumps_sorted(wire.loads(message.payload_json))
+            payload = _sorted_or_as_it_is(message.payload_json)
             event, meta_json = wire.dumps(message.event), wire.dumps(meta)
             self.send(wire.BROADCAST, f'{{"event":{event},"meta":{meta_json},"payload":{payload},"type":"broadcast"}}')
 
@@ -290,12 +306,13 @@ class Channel:
         self.hub.presence_events.add()
 
     def _hold(self, message: Outgoing) -> None:
-        if self._held is None:
-            return
-        if len(self._held) >= self.hub.settings.outbound_max_frames:
-            self.socket.abort("too much waited for a join")
+        frame, settings = message.frame(self.version), self.hub.settings
+        if self._held is None or frame is None:
             return
         self._held.append(message)
+        self._held_bytes += len(frame)
+        if self._held_bytes > settings.outbound_max_bytes or len(self._held) > settings.outbound_max_frames:
+            self.socket.abort("too much waited for a join")
 
     def send(self, event: str, payload_json: str) -> None:
         """Push a message of this channel alone."""

@@ -41,7 +41,7 @@ def handle(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | 
             return _access_token(channel, frame)
         case "phx_leave":
             # A leave of an earlier join comes too late: that channel has ended, this one stays.
-            if frame.join_ref in (None, "", channel.join_ref):
+            if channel.join_ref is None or frame.join_ref in (None, "", channel.join_ref):
                 channel.leave(frame.ref)
         case _:
             pass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from spaces_sdk.local.realtime.socket import Socket
@@ -132,6 +133,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self.flush()
                 self._is_closing = True
                 self._transport.close()
+                self._end_soon()
 
     # The upgrade.
 
@@ -223,7 +225,8 @@ class WebSocketConnection(asyncio.Protocol):
         """Close with a code, after what is queued. Idempotent."""
         if self._is_closing or self._transport is None:
             return
-        self._protocol.send_close(code)
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code)
         self._send_protocol_data()
         self._is_closing = True
         self._end_soon()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -183,11 +183,14 @@ class _Endpoints:
     async def _body(self, request: Request) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > self._hub.settings.max_body_bytes:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            pieces.append(piece)
+        try:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > self._hub.settings.max_body_bytes:
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                pieces.append(piece)
+        except ClientDisconnect:
+            raise HTTPException(HTTPStatus.BAD_REQUEST) from None
         return b"".join(pieces)
 
     def _headers(self, request: Request) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Hub:
         self.presence_events = self._counter(settings.max_presence_events_per_second)
         self.authorizer = Authorizer(settings)
         self.follower = ReplicationFollower(settings, self.publish_row, clock=clock)
-        self._tasks = TaskSet()
+        self.tasks = TaskSet()
         self._sockets: set[Socket] = set()
         self._users: set[Socket] = set()
         self._is_ticking = False
@@ -43,12 +43,12 @@ class Hub:
     async def open(self) -> None:
         """Begin to work, without waiting for the database."""
         await self.authorizer.open()
-        self._tasks.start(self.follower.run(), name="replication")
-        self._tasks.start(self._drop_idle_sockets(), name="idle-sockets")
+        self.tasks.start(self.follower.run(), name="replication")
+        self.tasks.start(self._drop_idle_sockets(), name="idle-sockets")
 
     async def aclose(self) -> None:
         """End everything that runs in the background. Idempotent."""
-        await self._tasks.aclose()
+        await self.tasks.aclose()
         await self.authorizer.aclose()
 
     def verify(self, raw: str) -> Token:
@@ -73,7 +73,7 @@ class Hub:
         self._sockets.add(socket)
         if not self._is_ticking:
             self._is_ticking = True
-            self._tasks.start(self._tick(), name="limits")
+            self.tasks.start(self._tick(), name="limits")
 
     def count_user(self, socket: Socket) -> bool:
         """Count a socket as a user, at its first join; False if there are too many."""

@@ -37,7 +37,8 @@ _log = logging.getLogger(__name__)
 APPLICATION_NAME = "realtime_replication_connection"
 _ROWS_BETWEEN_PAUSES = 200
 """Rows handed on before the loop gets a turn."""
-_SLOT_LOST = errors.ObjectNotInPrerequisiteState.sqlstate
+_BYTES_BETWEEN_PAUSES = 1_000_000
+"""Bytes handed on before it gets one: so that what has gathered for the clients can go out."""
 
 RowHandler = Callable[[Mapping[str, str | None]], None]
 
@@ -91,18 +92,22 @@ class ReplicationFollower:
             try:
                 await self._follow()
             except (OSError, psycopg.Error, StreamEndedError, DecodingError, _NotYetError) as error:
-                was_streaming = self.is_streaming
-                self._streaming.clear()
-                fault = " ".join(str(error).split()) or type(error).__name__
-                if fault != self._fault or was_streaming:
-                    _log.warning("the database stream is down: %s", fault)
-                self._fault = fault
-                if was_streaming:
+                if self.is_streaming:
                     delay = self._settings.reconnect_base_s
+                self._report(error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next attempt may do
+                _log.exception("the database stream failed")
+                self._report(error)
             finally:
                 self._streaming.clear()
             await self._clock.sleep(delay * (0.5 + self._random.random() / 2))
             delay = min(delay * 2, self._settings.reconnect_cap_s)
+
+    def _report(self, error: Exception) -> None:
+        fault = " ".join(str(error).split()) or type(error).__name__
+        if fault != self._fault:
+            _log.warning("the database stream is down: %s", fault)
+        self._fault = fault
 
     async def _follow(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -139,28 +144,33 @@ class ReplicationFollower:
             format_lsn(start).encode(),
             sql.Literal(f'"{settings.publication}"').as_bytes(connection),
         )
-        try:
-            await _enter_copy_both(connection, query)
-        except psycopg.Error as error:
-            if error.sqlstate == _SLOT_LOST:
-                _log.warning("the slot %s was invalidated: it is made anew, messages since then are lost", slot)
-                await connection.execute(sql.SQL("DROP_REPLICATION_SLOT {}").format(sql.Identifier(slot)))
-                self._confirmed_lsn = 0
-            raise
+        await _enter_copy_both(connection, query)
 
     async def _make_slot(self, connection: psycopg.AsyncConnection[tuple[object, ...]], slot: str) -> None:
+        cursor = await connection.execute(
+            sql.SQL(
+                "select database = current_database(), database, wal_status = 'lost'"
+                " from pg_catalog.pg_replication_slots where slot_name = {}"
+            ).format(slot)
+        )
+        found = await cursor.fetchone()
+        if found is not None:
+            is_ours, database, is_lost = found
+            if not is_ours:
+                raise _NotYetError(f"the slot {slot} belongs to the database {database}: choose another slot_name")
+            if not is_lost:
+                return
+            _log.warning("the slot %s was invalidated: it is made anew, messages since then are lost", slot)
+            await connection.execute(sql.SQL("DROP_REPLICATION_SLOT {}").format(sql.Identifier(slot)))
         life = sql.SQL("TEMPORARY " if self._settings.faithful_loss else "")
         query = sql.SQL("CREATE_REPLICATION_SLOT {} {}LOGICAL pgoutput (SNAPSHOT 'nothing')")
-        try:
-            await connection.execute(query.format(sql.Identifier(slot), life))
-        except errors.DuplicateObject:
-            return
+        await connection.execute(query.format(sql.Identifier(slot), life))
         # A new slot knows nothing of positions from before it.
-        self._confirmed_lsn = 0
+        self._confirmed_lsn = self._open_lsn = self._open_rows = 0
 
     async def _read(self, stream: CopyStream) -> None:
         decoder = PgOutputDecoder()
-        rows = 0
+        rows = size = 0
         in_transaction = False
         skip = 0
         silent = False
@@ -187,8 +197,9 @@ class ReplicationFollower:
                         continue
                     self._open_rows += 1
                     self._hand_on(row)
-                    rows += 1
-                    if rows % _ROWS_BETWEEN_PAUSES == 0:
+                    rows, size = rows + 1, size + len(data)
+                    if rows >= _ROWS_BETWEEN_PAUSES or size >= _BYTES_BETWEEN_PAUSES:
+                        rows = size = 0
                         await asyncio.sleep(0)
                 case Commit(end_lsn):
                     in_transaction = False
@@ -197,7 +208,8 @@ class ReplicationFollower:
                     if not in_transaction:
                         self._confirmed_lsn = max(self._confirmed_lsn, wal_end)
                     if wants_reply:
-                        await self._confirm(stream)
+                        # Also when there is nothing new: the server ends a connection that does not answer.
+                        await self._confirm(stream, is_due=True)
                 case _:
                     pass
 
@@ -207,8 +219,8 @@ class ReplicationFollower:
         except Exception:  # noqa: BLE001  # one bad row must not end the stream for all
             _log.exception("a message from the database could not be handed on")
 
-    async def _confirm(self, stream: CopyStream, *, wants_reply: bool = False) -> None:
-        if wants_reply or self._confirmed_lsn > stream.confirmed_lsn:
+    async def _confirm(self, stream: CopyStream, *, is_due: bool = False, wants_reply: bool = False) -> None:
+        if is_due or wants_reply or self._confirmed_lsn > stream.confirmed_lsn:
             status = standby_status(self._confirmed_lsn, now=self._clock.now().timestamp(), wants_reply=wants_reply)
             await stream.send(status)
             stream.confirmed_lsn = self._confirmed_lsn

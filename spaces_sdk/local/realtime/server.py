@@ -85,7 +85,7 @@ async def serve(settings: RealtimeSettings, *, clock: Clock | None = None) -> As
         await hub.open()
         serving = asyncio.create_task(uvicorn_server.serve([listener]), name="uvicorn")
         try:
-            await uvicorn_server.is_up.wait()
+            await _until_up(uvicorn_server, serving)
             yield RealtimeServer(hub, int(listener.getsockname()[1]))
         finally:
             uvicorn_server.should_exit = True
@@ -93,6 +93,16 @@ async def serve(settings: RealtimeSettings, *, clock: Clock | None = None) -> As
                 await serving
             finally:
                 await hub.aclose()
+
+
+async def _until_up(server: _Uvicorn, serving: asyncio.Task[None]) -> None:
+    up = asyncio.create_task(server.is_up.wait(), name="uvicorn-up")
+    try:
+        await asyncio.wait([up, serving], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        up.cancel()
+    if serving.done():
+        await serving
 
 
 async def run_until_signal(settings: RealtimeSettings) -> None:

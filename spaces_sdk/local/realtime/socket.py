@@ -47,7 +47,7 @@ class Socket:
         self.hub = hub
         self.version = version
         self.headers = headers
-        self.tasks = TaskSet()
+        self.tasks = TaskSet(hub.tasks)
         self._outlet = outlet
         self._api_key = api_key
         self._channels: dict[str, Channel] = {}
@@ -105,23 +105,19 @@ class Socket:
     # Joins.
 
     async def _join(self, frame: ClientFrame) -> None:
-        old = self._channels.pop(frame.topic, None)
-        if old is not None:
-            # Gone even if the new join is refused; the client hears of it after the new join's answer.
-            old.end()
         try:
+            old = self._channels.pop(frame.topic, None)
+            if old is not None:
+                # Gone even if the new join is refused; the client hears of it after the new join's answer.
+                old.end()
             channel = await self._open(frame)
+            if old is not None:
+                self.send(old.close_message())
+            if channel is not None:
+                channel.go_live()
         finally:
             self._is_joining = False
-        if self._is_closed:
-            if channel is not None:
-                channel.end()
-            return
-        if old is not None:
-            self.send(old.close_message())
-        if channel is not None:
-            channel.go_live()
-        self._resume()
+            self._resume()
 
     async def _open(self, frame: ClientFrame) -> Channel | None:
         try:

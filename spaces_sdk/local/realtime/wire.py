@@ -7,6 +7,7 @@ what goes out is the bytes of one websocket message.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, NoReturn, cast
@@ -62,13 +63,13 @@ def dumps_sorted(value: object) -> str:
 
 
 def loads(text: str) -> object:
-    """Parse JSON strictly: no NaN, no lone surrogates.
+    """Parse JSON strictly: no NaN, no infinity, no lone surrogates.
 
     Raises:
         ValueError: Not JSON, or nested too deeply to be handled.
     """
     try:
-        value: object = json.loads(text, parse_constant=_no_constant)
+        value: object = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
         if "\\ud" in text or "\\uD" in text:
             dumps(value).encode()
     except RecursionError:
@@ -78,6 +79,13 @@ def loads(text: str) -> object:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return value
 
 
 def decode(version: Version, data: str | bytes) -> ClientFrame | None:

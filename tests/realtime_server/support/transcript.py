@@ -29,7 +29,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _PATIENCE_S = 2.0
 _RECORDED_SILENCE_S = 0.25
 """In the recording nothing more came for so long; here it is given `_SILENCE_S`."""
-_SILENCE_S = 0.03
+_SILENCE_S = 0.02
 _UNKNOWN_TENANT = "unknown tenant"
 
 
@@ -143,6 +143,7 @@ class Player:
             case "close" if "server" in entry.get("note", ""):
                 self._connections[entry["conn"]].expected.append(f"closed by server {entry['frame']['code']}")
             case "close":
+                await self._settle()
                 await self._turn()
                 await self._close(entry["conn"])
             case "send":
