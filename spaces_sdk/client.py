@@ -84,6 +84,7 @@ class Spaces:
         self._stack = AsyncExitStack()
         self._is_entered = False
         self._is_closing = False
+        self._closed = asyncio.Event()
         self._watched: SupabaseClient | None = None
         self._auth: AuthClient | None = None
         if access_token is None:
@@ -211,7 +212,10 @@ class Spaces:
 
     async def aclose(self) -> None:
         """End every session that is still open, then everything else. Idempotent; signs nobody out."""
-        if self._is_closing or not self._is_entered:
+        if not self._is_entered:
+            return
+        if self._is_closing:
+            await self._closed.wait()
             return
         self._is_closing = True
         try:
@@ -223,6 +227,7 @@ class Spaces:
                 await self._stack.aclose()
             finally:
                 self._http = None
+                self._closed.set()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -158,7 +158,7 @@ def _checked_url(url: str) -> str:
         raise _url_error("it carries a user name or a password")
     if parts.query or parts.fragment:
         raise _url_error("it has a query or a fragment")
-    return url
+    return parts.geturl()  # with the scheme in lower case
 
 
 def _refuse_other_addresses(parts: SplitResult) -> None:

@@ -26,6 +26,8 @@ async def deadline(clock: Clock, seconds: float) -> AsyncGenerator[None]:
         try:
             yield
         finally:
+            if not scope.expired():
+                scope.reschedule(None)  # what is done in time stays done, even if time runs out in the line below
             timer.cancel()
             # `wait` does not raise what the timer ended with, and lets a cancellation of ours through.
             await asyncio.wait({timer})

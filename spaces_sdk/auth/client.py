@@ -19,7 +19,14 @@ from spaces_sdk.auth.service import DEFAULT_TIMEOUT_S, AuthService, credentials,
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
-from spaces_sdk.errors import AuthError, ConnectTimeoutError, ServerError, SessionExpiredError, TransportError
+from spaces_sdk.errors import (
+    AuthError,
+    ConnectTimeoutError,
+    RateLimitedError,
+    ServerError,
+    SessionExpiredError,
+    TransportError,
+)
 from spaces_sdk.jwt_claims import unverified_expiry
 from spaces_sdk.models import JsonObject
 from spaces_sdk.rpc.tokens import TokenListeners, checked_token
@@ -90,8 +97,8 @@ class AuthClient:
     async def access_token(self) -> str:
         """The token for the next call, refreshed when less than 60 s of it remain.
 
-        Concurrent callers share one refresh; cancelling one leaves it to the others. While Auth cannot be
-        reached, a token that is good for 5 s more is returned as it is. With a secret key and nobody
+        Concurrent callers share one refresh; cancelling one leaves it to the others. While Auth does not
+        answer, a token that is good for 5 s more is returned as it is. With a secret key and nobody
         signed in, the key itself is the token.
 
         Raises:
@@ -112,7 +119,7 @@ class AuthClient:
             return session.access_token
         try:
             return (await self._refreshing.run()).access_token
-        except (TransportError, ServerError):
+        except (TransportError, ServerError, RateLimitedError):
             if not is_good or self._session is not session:
                 raise
             self._no_refresh_before = self._clock.monotonic() + STILL_GOOD_S

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from spaces_sdk.drafts import MessageDraft
-from spaces_sdk.errors import PermissionDeniedError, ProtocolError, SpacesError
+from spaces_sdk.errors import NotFoundError, PermissionDeniedError, ProtocolError, SpacesError
 from spaces_sdk.models import JsonObject, Message, MessageType, Page
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
@@ -71,8 +71,9 @@ class MessageCalls(Calls):
             "p_id": str(key),
             "p_reply_to": None if reply_to is None else str(checks.uuid_of(doing, "reply_to", reply_to)),
         }
+        ends_at = self._rpc.clock.monotonic() + timeout_s
         answer = await self._rpc.call(INSERT_MESSAGE, arguments, timeout_s=timeout_s, operation_id=key)
-        return await self._stored(room, field_of(answer, "message"), doing, timeout_s)
+        return await self._stored(room, field_of(answer, "message"), doing, ends_at)
 
     async def insert_messages(
         self, room_id: UUID | str, drafts: Sequence[MessageDraft], *, timeout_s: float = TIMEOUT_S
@@ -98,6 +99,7 @@ class MessageCalls(Calls):
             raise checks.refuse(doing, "two drafts have the same id")
         outcomes: list[Message | SpacesError | None] = [_refusal(draft) for draft in drafts]
         sent = [index for index, refusal in enumerate(outcomes) if refusal is None]
+        ends_at = self._rpc.clock.monotonic() + timeout_s
         if sent:
             items = [_item(drafts[index]) for index in sent]
             answer = await self._rpc.call(
@@ -111,7 +113,7 @@ class MessageCalls(Calls):
             if len(results) != len(sent):
                 raise ProtocolError(f"cannot {doing}: {len(sent)} were sent, {len(results)} answered", raw=results)
             for index, result in zip(sent, results, strict=True):
-                outcomes[index] = await self._outcome(room, result, timeout_s)
+                outcomes[index] = await self._outcome(room, result, ends_at)
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def get_room_messages(
@@ -151,29 +153,33 @@ class MessageCalls(Calls):
         }
         return parsed(Page[Message], await self._rpc.call(GET_MESSAGES, arguments, timeout_s=timeout_s), doing)
 
-    async def _outcome(self, room: UUID, result: object, timeout_s: float) -> Message | SpacesError:
+    async def _outcome(self, room: UUID, result: object, ends_at: float) -> Message | SpacesError:
         doing = INSERT_MESSAGE.operation
         fields = fields_of(result)
         if fields.get("ok") is not True:
             return error_in_answer(doing, fields)
         try:
-            return await self._stored(room, fields.get("message"), doing, timeout_s)
+            return await self._stored(room, fields.get("message"), doing, ends_at)
         except SpacesError as error:
             return error
 
-    async def _stored(self, room: UUID, value: object, operation: str, timeout_s: float) -> Message:
-        """The message of an answer. One who was muted or removed after the first try gets its id and seq only:
-        then the rest is read, as far as they still may."""
+    async def _stored(self, room: UUID, value: object, operation: str, ends_at: float) -> Message:
+        """The message of an answer; `ends_at` is when the whole call must end.
+
+        One who was muted or removed after the first try gets its id and seq only: then the rest is read, as far as
+        they still may.
+        """
         fields = fields_of(value)
         seq = fields.get("seq")
         if not isinstance(seq, int) or fields.keys() - {"id", "seq"}:
             return parsed(Message, value, operation)
+        left_s = max(0.001, ends_at - self._rpc.clock.monotonic())
         try:
-            page = await self.get_room_messages(room, after=seq - 1, limit=1, timeout_s=timeout_s)
-        except SpacesError as error:
+            page = await self.get_room_messages(room, after=seq - 1, limit=1, timeout_s=left_s)
+        except (PermissionDeniedError, NotFoundError) as error:
             reason = f"cannot {operation}: it is stored as number {seq}, but you can no longer read it"
             raise PermissionDeniedError(reason, code=error.code, status=403) from error
-        return parsed(Message, page.items[0] if page.items else value, operation)
+        return parsed(Message, next((message for message in page.items if message.seq == seq), value), operation)
 
 
 def _item(draft: MessageDraft) -> dict[str, object]:

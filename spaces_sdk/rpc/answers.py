@@ -64,7 +64,7 @@ Source: PostgreSQL, appendix A; PostgREST, "Errors". 55P03 comes from the migrat
 """
 
 _TOKEN_CODES: Final = frozenset({"PGRST301", "PGRST302", "PGRST303"})
-_FUNCTION_MISSING: Final = frozenset({"PGRST202", "42883"})
+_FUNCTION_MISSING: Final = "PGRST202"
 
 
 def judge_exception(operation: str, url: str, error: Exception) -> Failure:
@@ -96,7 +96,7 @@ def judge_answer(operation: str, url: str, response: httpx.Response, body: objec
         name, reason = _ROLLED_BACK[code]
         error = ServerError(f"cannot {operation}: {reason}", code=name, hint="try again", status=status)
         return Failure(error, Effect.NONE_YET)
-    if code in _FUNCTION_MISSING:
+    if code == _FUNCTION_MISSING:
         return Failure(schema_missing(operation), Effect.NONE)
     if is_about_api_key(status, message, _text(fields.get("error")), _text(fields.get("msg"))):
         return Failure(invalid_api_key(operation, url), Effect.NONE)
@@ -142,12 +142,14 @@ def fields_of(value: object) -> dict[str, object]:
 
 
 def _unforeseen(operation: str, status: int, code: str, message: str, hint: str) -> SpacesError:
-    """An error that no rule of ours raised: judged by its SQLSTATE's class, else by its status."""
+    """An error that no rule of ours raised: judged by its SQLSTATE, else it is the server's."""
     if code == "42501" and status == 401:
         return AuthError(f"cannot {operation}: nobody is signed in", hint="sign in first")
-    ours = _code_of_sqlstate(code)
     text = f"cannot {operation}: {message or 'no reason given'}" + (f" [{code}]" if code else "")
-    return error_for_code(ours or "server_error", text, hint=hint, status=status)
+    ours = _code_of_sqlstate(code)
+    if ours:
+        return error_for_code(ours, text, hint=hint, status=status)
+    return ServerError(text, hint=hint, status=status, retryable=status >= 500)
 
 
 def _code_of_sqlstate(code: str) -> str | None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 
 from spaces_sdk.clock import Clock, SystemClock
+from spaces_sdk.codes import STATUS_OF_CODE
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import (
@@ -85,6 +86,11 @@ class _Progress:
     is_pending: bool = False
     tries: int = 0
 
+    @property
+    def is_open(self) -> bool:
+        """A try may have been carried out whose answer is not known."""
+        return self.is_pending or self.is_outcome_open
+
 
 class RpcClient:
     """Calls functions of the database as the user whose token it pulls.
@@ -137,7 +143,7 @@ class RpcClient:
 
         Raises:
             ApiError: The database refused; the subclass and `code` say why.
-            OutcomeUnknownError: A write got no answer in time.
+            OutcomeUnknownError: A write was perhaps carried out, and its answer is lost.
             TransportError: A read got no answer, or the server was never reached.
             AuthError: Nobody is signed in, or the session is over.
             ConfigError: The URL or the key is not that of a Supabase project with this schema.
@@ -153,12 +159,25 @@ class RpcClient:
                     await self._schema_check.run()
                 answer = await self._until_answered(procedure, arguments, progress, try_timeout_s=timeout_s / 2)
         except TimeoutError as timeout:
-            error = self._deadline_error(procedure, progress, timeout_s, operation_id, unknown_hint)
             last = progress.last.error if progress.last else None
-            if error is last:
-                raise error from error.__cause__
-            raise error from last or timeout
+            if progress.is_open and procedure.repeat is Repeat.SAFE and operation_id is not None:
+                raise self._unknown(procedure, operation_id, unknown_hint) from last or timeout
+            if last is not None and not progress.is_pending:
+                raise last from last.__cause__
+            reason = f"cannot {procedure.operation}: no answer from {self._config.url} in {timeout_s:g} s"
+            raise ConnectTimeoutError(reason) from last or timeout
+        except SpacesError as error:
+            # The function itself refused the repeat: that covers the first try, too.
+            is_last_word = progress.last is not None and error is progress.last.error and error.code in STATUS_OF_CODE
+            if progress.is_open and not is_last_word and procedure.repeat is Repeat.SAFE and operation_id is not None:
+                raise self._unknown(procedure, operation_id, unknown_hint) from error
+            raise
         return _unwrapped(procedure, answer)
+
+    @property
+    def clock(self) -> Clock:
+        """The time by which deadlines are measured."""
+        return self._clock
 
     async def aclose(self) -> None:
         """End what may still run. Idempotent."""
@@ -276,17 +295,10 @@ class RpcClient:
         self._has_answered = True
         return result.data
 
-    def _deadline_error(
-        self, procedure: Procedure, progress: _Progress, timeout_s: float, operation_id: UUID | None, unknown_hint: str
-    ) -> SpacesError:
-        """What a call comes to whose time is over."""
-        reason = f"cannot {procedure.operation}: no answer from {self._config.url} in {timeout_s:g} s"
-        is_open = progress.is_pending or progress.is_outcome_open
-        if is_open and procedure.repeat is Repeat.SAFE and operation_id is not None:
-            return OutcomeUnknownError(reason, operation_id=operation_id, hint=unknown_hint)
-        if progress.last is None or progress.is_pending:
-            return ConnectTimeoutError(reason)
-        return progress.last.error
+    def _unknown(self, procedure: Procedure, operation_id: UUID, hint: str) -> OutcomeUnknownError:
+        """A write that may have happened."""
+        reason = f"cannot {procedure.operation} for certain: an answer of {self._config.url} was lost"
+        return OutcomeUnknownError(reason, operation_id=operation_id, hint=hint)
 
 
 def retry_pause_s(tries: int, random: random_module.Random) -> float:

@@ -344,7 +344,9 @@ async def test_a_session_that_cannot_be_refreshed_is_over(bench: Bench, answer: 
 
 
 @pytest.mark.parametrize(
-    "answer", [httpx.ConnectError("down"), html(503), hang], ids=["down", "unavailable", "hanging"]
+    "answer",
+    [httpx.ConnectError("down"), html(503), hang, failure(429, "over_request_rate_limit")],
+    ids=["down", "unavailable", "hanging", "limited"],
 )
 async def test_a_token_that_is_still_good_outlives_an_outage_of_auth(bench: Bench, answer: Any) -> None:
     await bench.sign_in()

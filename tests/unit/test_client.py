@@ -182,6 +182,17 @@ async def test_on_a_supabase_client_of_the_app() -> None:
     await project.http.aclose()
 
 
+async def test_closing_twice_at_once_waits_for_the_end() -> None:
+    async with Spaces(URL, KEY, access_token=token) as spaces:
+        http = spaces._http
+        assert http is not None
+        first = asyncio.ensure_future(spaces.aclose())
+        await asyncio.sleep(0)
+        await spaces.aclose()
+        assert http.is_closed
+        await first
+
+
 async def test_closing_goes_on_when_a_part_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Spaces(URL, KEY, access_token=token) as spaces:
         session = spaces.join(ROOM)

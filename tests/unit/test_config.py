@@ -28,6 +28,7 @@ def jwt_with(role: object) -> str:
     [
         (URL, URL),
         (URL + "/", URL),
+        ("HTTPS://abcdefgh.supabase.co", URL),
         ("  http://127.0.0.1:54321/ ", "http://127.0.0.1:54321"),
         ("http://localhost:54321", "http://localhost:54321"),
         ("https://example.com/supabase/", "https://example.com/supabase"),

@@ -16,6 +16,7 @@ import pytest_asyncio
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import (
     ConflictError,
+    ConnectTimeoutError,
     InvalidRequestError,
     NotFoundError,
     OutcomeUnknownError,
@@ -320,6 +321,15 @@ async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: Bench) -
     error = await bench.error(bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE))
     assert (type(error), error.code) == (PermissionDeniedError, "kicked")
     assert "it is stored as number 3" in error.message
+
+
+async def test_a_repeat_that_cannot_be_read_now_is_no_refusal(bench: Bench) -> None:
+    bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
+    bench.project.on("get_room_messages", hang)
+    started = bench.clock.monotonic()
+    error = await bench.error(bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE, timeout_s=3))
+    assert isinstance(error, ConnectTimeoutError)
+    assert bench.clock.monotonic() - started < 3.5
 
 
 async def test_insert_messages_answers_for_each(bench: Bench) -> None:

@@ -130,7 +130,7 @@ REFUSALS = [
     (postgrest_error(400, "23514", "violates check"), InvalidRequestError, "invalid_argument"),
     (postgrest_error(500, "57014", "canceling statement due to statement timeout"), ServerError, "server_error"),
     (postgrest_error(500, "XX000", "internal"), ServerError, "server_error"),
-    (postgrest_error(400, "P0001", "raised by the app's own trigger"), InvalidRequestError, "server_error"),
+    (postgrest_error(400, "P0001", "raised by the app's own trigger"), ServerError, "server_error"),
     (postgrest_error(404, "PGRST202", "Could not find the function"), SchemaMismatchError, "schema_mismatch"),
     (httpx.Response(429, json={"message": "slow"}, headers={"retry-after": "7"}), RateLimitedError, "rate_limited"),
     (httpx.Response(401, json={"message": "Invalid API key", "hint": "Double check"}), ConfigError, "invalid_api_key"),
@@ -261,6 +261,54 @@ async def test_an_open_write_ends_at_the_deadline_with_its_id(bench: Bench, fail
     assert error.__cause__ is not None
     assert bench.clock.monotonic() - started == pytest.approx(4.0, abs=0.3)
     assert len(bench.project.sent("set_thing")) >= 2
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        html(404),
+        postgrest_error(401, "PGRST303", "JWT expired"),
+        postgrest_error(500, "XX000"),
+        httpx.Response(401, json={"message": "Invalid API key"}),
+    ],
+    ids=["not Supabase", "token", "internal", "key"],
+)
+async def test_a_later_failure_does_not_close_an_open_outcome(bench: Bench, then: httpx.Response) -> None:
+    bench.project.on("set_thing", httpx.ReadError("reset"), then)
+    error = await bench.error(WRITE)
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.operation_id == ID
+
+
+async def test_a_token_that_cannot_be_had_does_not_close_an_open_outcome(bench: Bench) -> None:
+    async def no_token() -> str:
+        raise ConnectError("cannot refresh the session: down")
+
+    async def lost(_: httpx.Request) -> httpx.Response:
+        bench.tokens.access_token = no_token
+        raise httpx.ReadError("reset")
+
+    bench.project.on("set_thing", lost)
+    error = await bench.error(WRITE)
+    assert isinstance(error, OutcomeUnknownError)
+    assert isinstance(error.__cause__, ConnectError)
+
+
+async def test_the_databases_word_closes_an_open_outcome(bench: Bench) -> None:
+    bench.project.on("set_thing", httpx.ReadError("reset"), refused(403, "kicked"))
+    assert (await bench.error(WRITE)).code == "kicked"
+    limited = {"ok": False, "code": "rate_limited", "retry_after_s": 4, "message": "x"}
+    bench.project.on("set_thing", httpx.ReadError("reset"), ok(limited))
+    assert isinstance(await bench.error(WRITE), RateLimitedError)
+
+
+async def test_closing_in_the_middle_of_a_write_leaves_its_outcome_open(bench: Bench) -> None:
+    async def closing(_: httpx.Request) -> httpx.Response:
+        await bench.project.http.aclose()
+        raise RuntimeError("Cannot send a request, as the client has been closed.")
+
+    bench.project.on("set_thing", closing)
+    assert isinstance(await bench.error(WRITE), OutcomeUnknownError)
 
 
 async def test_a_hanging_read_ends_at_the_deadline(bench: Bench) -> None:
