@@ -84,24 +84,25 @@ class Person:
     async def enter(self, room: str | UUID, *, within_s: float) -> None:
         """Join by code or id, and watch from then on. Raises what the join raises."""
         check(self._session is None, expected=f"{self.name} not to be in the room yet", seen="a session")
-        await self._visit.aclose()
-        visit = AsyncExitStack()
+        await self.aclose()
         self.absence = "could not join"
         options = SessionOptions(join_timeout_s=within_s)
-        try:
-            session = await visit.enter_async_context(self.spaces.join(room, display_name=self.name, options=options))
-            self._witness = Witness(self.name, session, self.ledger)
-            visit.push_async_callback(self._witness.aclose)
-        except BaseException:
-            await visit.aclose()
-            raise
-        self._visit, self._session = visit, session
+        session = self.spaces.join(room, display_name=self.name, options=options)
+        await self._visit.enter_async_context(session)
+        self._session = session
+        self._witness = Witness(self.name, session, self.ledger)
 
     async def go(self) -> None:
-        """Leave the room as a program does: by ending the `async with`. Idempotent."""
+        """Leave the room as a program does: by ending the `async with`. The witness sees it to the end. Idempotent."""
         self._session = None
         self.absence = "has left"
         await self._visit.aclose()
+
+    async def aclose(self) -> None:
+        """Leave, and stop watching. Idempotent."""
+        await self.go()
+        if self._witness is not None:
+            await self._witness.aclose()
 
     def is_out(self, why: str) -> None:
         """Take down that the room has ended this session."""

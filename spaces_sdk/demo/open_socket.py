@@ -10,6 +10,7 @@ from spaces_sdk.realtime import (
     BroadcastReceived,
     Channel,
     ChannelClosed,
+    ChannelEvent,
     RealtimeClient,
     RealtimeOptions,
     realtime_url,
@@ -17,15 +18,15 @@ from spaces_sdk.realtime import (
 
 
 class Ear:
-    """A channel of the socket, and all the broadcasts that came through it.
+    """A channel of the socket, and all that came through it.
 
     Attributes:
-        heard: Every broadcast, oldest first.
+        heard: Every event of the channel but its end, oldest first.
         closed_by: Why the channel ended; empty while it is open.
     """
 
     def __init__(self, channel: Channel) -> None:
-        self.heard: list[BroadcastReceived] = []
+        self.heard: list[ChannelEvent] = []
         self.closed_by = ""
         self._channel = channel
         self._news = asyncio.Event()
@@ -34,12 +35,10 @@ class Ear:
     async def _listen(self) -> None:
         while not self.closed_by:
             match await self._channel.receive():
-                case BroadcastReceived() as broadcast:
-                    self.heard.append(broadcast)
                 case ChannelClosed(reason=reason, message=message):
                     self.closed_by = f"{reason}: {message}"
-                case _:
-                    continue
+                case event:
+                    self.heard.append(event)
             self._tell()
 
     def _tell(self) -> None:
@@ -54,17 +53,24 @@ class Ear:
         """
         try:
             async with asyncio.timeout(within_s):
-                while not (found := [b for b in self.heard if text in b.event or text in str(b.payload)]):
+                while (found := self._find(text)) is None:
                     if self.closed_by:
                         fail(expected=f"the open socket to hear {what}", seen=f"the channel ended: {self.closed_by}")
                     await self._news.wait()
         except TimeoutError:
             fail(expected=f"the open socket to hear {what} within {within_s:g} s", seen=self.summary())
-        return found[0]
+        return found
 
-    def summary(self) -> str:
-        """The names of what was heard."""
-        return ", ".join(b.event for b in self.heard) or "nothing"
+    def summary(self, start: int = 0) -> str:
+        """The names of what was heard, from a place in `heard` on."""
+        names = [e.event if isinstance(e, BroadcastReceived) else type(e).__name__ for e in self.heard[start:]]
+        return ", ".join(names) or "nothing"
+
+    def _find(self, text: str) -> BroadcastReceived | None:
+        for event in self.heard:
+            if isinstance(event, BroadcastReceived) and (text in event.event or text in str(event.payload)):
+                return event
+        return None
 
     async def aclose(self) -> None:
         """Stop listening. Idempotent."""
@@ -91,6 +97,11 @@ class OpenSocket:
         for ear in self._ears:
             await ear.aclose()
         await self._client.aclose()
+
+    @property
+    def connections(self) -> int:
+        """How often it has connected; 1 as long as it is the very same socket."""
+        return self._client.stats.connects
 
     async def listen(self, topic: str) -> Ear:
         """Join a topic on this socket. Raises what the join raises."""

@@ -58,7 +58,6 @@ class Stage:
     bob: Person
     sage: Person
     dora: Person
-    held: AsyncExitStack
     started_in_s: float
     known_room: Room | None = field(default=None)
 
@@ -150,7 +149,7 @@ class Stage:
     async def aclose(self) -> None:
         """Let everybody go; an end that fails is no failure of a step any more."""
         for person in self.people:
-            await person.go()
+            await person.aclose()
 
 
 def after(found: dict[str, tuple[E, float]], began_ms: float) -> str:
@@ -203,7 +202,6 @@ async def open_stage(
             bob=await person("Bob"),
             sage=await person("Sage"),
             dora=await person("Dora"),
-            held=held,
             started_in_s=started_in_s,
         )
         held.push_async_callback(stage.aclose)

@@ -16,6 +16,7 @@ from spaces_sdk.events import (
     MessageReceived,
     ParticipantJoined,
     ParticipantLeft,
+    RoomLeft,
     SessionEnded,
 )
 
@@ -43,7 +44,8 @@ async def leave(stage: Stage) -> None:
     seen = await stage.all_see(others, ParticipantLeft, lambda e: _has(e, bob), what="Bob leave")
     reasons = {event.reason for event, _ in seen.values()}
     check(reasons == {LeftReason.LEFT}, expected="the reason left", seen=reasons)
-    ended_by = watched.ended_by
+    await watched.sees(RoomLeft, what="his own leave", within_s=stage.settings.patience_s)
+    ended_by = await watched.wait_ended(stage.settings.patience_s)
     check(ended_by is None, expected="Bob's own events to end without an error", seen=ended_by)
     await _shown_offline(stage, bob)
     stage.ledger.note(f"seen by {after(seen, began_ms)}; the room lists him as offline")
@@ -142,8 +144,9 @@ async def kick(stage: Stage) -> None:
         last = await dora.spaces.rooms.insert_message(porch.id, "Is this thing on?")
         await own_ear.hears(str(last.id), what="her own room", within_s=stage.settings.patience_s)
         later = ear.heard[before:]
-        check(not later, expected="the kicked one to hear nothing", seen=[b.event for b in later])
+        check(not later, expected="the kicked one to hear nothing", seen=ear.summary(before))
         check(not ear.closed_by, expected="the channel to be open still", seen=ear.closed_by)
+        check(socket.connections == 1, expected="one socket all along", seen=f"{socket.connections} connections")
     stage.ledger.note(f"on that socket: 0 of {len(talked)} messages, while her own room comes through")
     error = await refused(stage.enter(dora, stage.room.id), "kicked", what="Dora's return by the id")
     stage.ledger.note(f"back by the room's id? {error.message}")

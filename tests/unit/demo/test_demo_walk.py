@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import cast
 from uuid import uuid4
 
@@ -56,7 +55,6 @@ def _stage(stack: StackOfPaper, settings: DemoSettings | None = None) -> Stage:
         bob=person("Bob"),
         sage=person("Sage"),
         dora=person("Dora"),
-        held=AsyncExitStack(),
         started_in_s=0.0,
     )
 
