@@ -64,7 +64,6 @@ Source: PostgreSQL, appendix A; PostgREST, "Errors". 55P03 comes from the migrat
 """
 
 _TOKEN_CODES: Final = frozenset({"PGRST301", "PGRST302", "PGRST303"})
-_FUNCTION_MISSING: Final = "PGRST202"
 
 
 def judge_exception(operation: str, url: str, error: Exception) -> Failure:
@@ -75,11 +74,12 @@ def judge_exception(operation: str, url: str, error: Exception) -> Failure:
     return Failure(transport_error(operation, url, error), effect)
 
 
-def judge_answer(operation: str, url: str, response: httpx.Response, body: object) -> Failure:
+def judge_answer(operation: str, function: str, url: str, response: httpx.Response, body: object) -> Failure:
     """For an answer that is no success.
 
     Args:
         operation: What the call was to do, for the error's text.
+        function: The name of the function that was called.
         url: The project's URL, for the error's text.
         response: Status and headers.
         body: The parsed JSON, None where the answer is none.
@@ -96,7 +96,8 @@ def judge_answer(operation: str, url: str, response: httpx.Response, body: objec
         name, reason = _ROLLED_BACK[code]
         error = ServerError(f"cannot {operation}: {reason}", code=name, hint="try again", status=status)
         return Failure(error, Effect.NONE_YET)
-    if code == _FUNCTION_MISSING:
+    # The second form comes while PostgREST still remembers a function that is gone.
+    if code == "PGRST202" or (code == "42883" and f"function public.{function}(" in message):
         return Failure(schema_missing(operation), Effect.NONE)
     if is_about_api_key(status, message, _text(fields.get("error")), _text(fields.get("msg"))):
         return Failure(invalid_api_key(operation, url), Effect.NONE)

@@ -285,7 +285,7 @@ class RpcClient:
         try:
             result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
         except APIError as error:
-            failure = judge_answer(operation, url, probe.answered(), _json_of(probe.answered()))
+            failure = judge_answer(operation, procedure.name, url, probe.answered(), _json_of(probe.answered()))
             self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
             failure.error.__cause__ = error
             return failure

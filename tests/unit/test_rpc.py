@@ -132,6 +132,7 @@ REFUSALS = [
     (postgrest_error(500, "XX000", "internal"), ServerError, "server_error"),
     (postgrest_error(400, "P0001", "raised by the app's own trigger"), ServerError, "server_error"),
     (postgrest_error(404, "PGRST202", "Could not find the function"), SchemaMismatchError, "schema_mismatch"),
+    (postgrest_error(404, "42883", "function app.missing() does not exist"), ServerError, "server_error"),
     (httpx.Response(429, json={"message": "slow"}, headers={"retry-after": "7"}), RateLimitedError, "rate_limited"),
     (httpx.Response(401, json={"message": "Invalid API key", "hint": "Double check"}), ConfigError, "invalid_api_key"),
     (httpx.Response(401, json={"message": "No API key found in request"}), ConfigError, "invalid_api_key"),
@@ -432,6 +433,11 @@ async def test_a_cancelled_first_caller_does_not_take_the_others_along(bench: Be
     ("answer", "text", "hint"),
     [
         (postgrest_error(404, "PGRST202", "Could not find"), "does not have the functions", "supabase db push"),
+        (
+            postgrest_error(404, "42883", "function public.schema_version() does not exist"),
+            "does not have the functions",
+            "supabase db push",
+        ),
         (ok(0), "version 0, this package needs 1", "supabase db push"),
         (ok(2), "version 2, this package needs 1", "pip install --upgrade spaces-sdk"),
         (ok({"odd": True}), "does not have the functions", "supabase db push"),
