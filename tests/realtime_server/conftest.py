@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.support.eventually import eventually
 
 SETUP = Path(__file__).parent / "support" / "setup.sql"
 
+_slots = count(1)
 ServerFactory = Callable[..., AbstractAsyncContextManager[RealtimeServer]]
 
 
@@ -49,7 +51,7 @@ async def database(db_url: str) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
 
 @asynccontextmanager
 async def started(db_url: str, **changes: Any) -> AsyncGenerator[RealtimeServer]:
-    """A server whose stream is up; refusals are held back for a moment only."""
+    """A server whose stream is up, on a slot of its own; refusals are held back for a moment only."""
     base = RealtimeSettings(
         db_url=db_url,
         jwt_secret=SECRET,
@@ -58,10 +60,31 @@ async def started(db_url: str, **changes: Any) -> AsyncGenerator[RealtimeServer]
         reconnect_base_s=0.02,
         reconnect_cap_s=0.1,
         max_events_per_second=100_000,
+        slot_name=f"test_{next(_slots)}",
     )
-    async with serve(dataclasses.replace(base, **changes)) as server:
-        await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
-        yield server
+    settings = dataclasses.replace(base, **changes)
+    try:
+        async with serve(settings) as server:
+            await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
+            yield server
+    finally:
+        await _drop_slot(settings)
+
+
+async def _drop_slot(settings: RealtimeSettings) -> None:
+    """So that no later server is sent what this one has not read."""
+    async with await psycopg.AsyncConnection.connect(settings.db_url, autocommit=True) as connection:
+
+        async def is_gone() -> bool:
+            await connection.execute(
+                "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+                " where slot_name = %s and not active",
+                (settings.slot_name,),
+            )
+            query = "select from pg_replication_slots where slot_name = %s"
+            return await (await connection.execute(query, (settings.slot_name,))).fetchone() is None
+
+        await eventually(is_gone, 5)
 
 
 @pytest.fixture

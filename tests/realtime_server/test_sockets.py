@@ -235,4 +235,4 @@ async def test_ready_says_why_not(start_server: ServerFactory) -> None:
         await server.hub.aclose()
         answer = await http.get("/ready")
         assert answer.status_code == 503
-        assert answer.json()["status"] == "starting"
+        assert answer.json() == {"status": "starting", "reason": "the server is stopping"}

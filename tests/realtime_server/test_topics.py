@@ -34,7 +34,8 @@ class _Listener:
 def test_a_listener_that_fails_costs_the_others_nothing() -> None:
     topics = TopicRegistry()
     listeners = [_Listener(), _Listener(fails=True), _Listener(), _Listener(reads_broadcasts=False)]
-    topic = [topics.subscribe(listener, "a", is_private=True) for listener in listeners][0]
+    topic = topics.subscribe(listeners[0], "a", is_private=True)
+    assert all(topics.subscribe(listener, "a", is_private=True) is topic for listener in listeners)
     topic.publish(TextMessage("realtime:a", "broadcast", "{}"), without=listeners[0])
     topic.publish_presence(Diff())
     assert [len(listener.heard) for listener in listeners] == [1, 0, 2, 1]

@@ -54,7 +54,7 @@ UNTIL = {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared(realtime_cluster: PostgresCluster) -> AsyncGenerator[RealtimeServer]:
     """One server for all scenarios that need no settings of their own."""
-    async with started(realtime_cluster.url(), slot_name="transcripts", **QUICK) as server:
+    async with started(realtime_cluster.url(), **QUICK) as server:
         yield server
 
 

@@ -7,11 +7,11 @@ import logging
 import secrets
 import uuid
 from collections import deque
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spaces_sdk.local.realtime import channel_events, wire
 from spaces_sdk.local.realtime.authorization import Caller, DatabaseUnavailableError, StoredMessage
+from spaces_sdk.local.realtime.channel_events import Work
 from spaces_sdk.local.realtime.join_config import JoinConfig, JoinRefusedError
 from spaces_sdk.local.realtime.outgoing import Outgoing, binary_frame
 from spaces_sdk.local.realtime.presence import CallBudget
@@ -209,7 +209,7 @@ class Channel:
             self._is_working = True
             self.socket.tasks.start(self._work(work), name="channel")
 
-    async def _work(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _work(self, work: Work) -> None:
         try:
             await self._guarded(work)
             while self._waiting and not self.has_ended:
@@ -222,7 +222,7 @@ class Channel:
             self.socket.count_waiting(-len(self._waiting))
             self._waiting.clear()
 
-    def _step(self, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+    def _step(self, frame: ClientFrame) -> Work | None:
         try:
             return channel_events.handle(self, frame)
         except channel_events.ChannelCrashError:
@@ -232,9 +232,9 @@ class Channel:
             self._crash()
         return None
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except channel_events.ChannelCrashError:
             self._crash()
         except Exception:  # noqa: BLE001  # ends this channel only

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from spaces_sdk.local.realtime import wire
@@ -24,8 +25,11 @@ class ChannelCrashError(Exception):
     """The message is one at which the real server's channel dies."""
 
 
-def handle(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
-    """Handle one message; what must ask the database first is given back to be awaited.
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+def handle(channel: Channel, frame: ClientFrame) -> Work | None:
+    """Handle one message; what must ask the database first is given back, to be called and awaited.
 
     Raises:
         ChannelCrashError: The channel is to end with `phx_error`.
@@ -33,7 +37,7 @@ def handle(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | 
     match frame.event:
         case wire.BROADCAST:
             if not channel.rights.is_write_known:
-                return _broadcast_after_asking(channel, frame)
+                return partial(_broadcast_after_asking, channel, frame)
             _broadcast(channel, frame)
         case "presence":
             return _presence(channel, frame)
@@ -94,7 +98,7 @@ def _outgoing(channel: Channel, frame: ClientFrame) -> tuple[Outgoing, bool]:
 # Presence.
 
 
-def _presence(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+def _presence(channel: Channel, frame: ClientFrame) -> Work | None:
     payload = frame.payload
     if not isinstance(payload, dict) or "event" not in payload:
         channel.reply(frame.ref, "ok", {})
@@ -106,7 +110,7 @@ def _presence(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None]
     match event.lower():
         case "track":
             if not channel.rights.is_write_known:
-                return _track_after_asking(channel, frame.ref, message)
+                return partial(_track_after_asking, channel, frame.ref, message)
             _track(channel, frame.ref, message)
         case "untrack":
             if _spend(channel):
@@ -164,7 +168,7 @@ def _spend(channel: Channel) -> bool:
 # Tokens.
 
 
-def _access_token(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, None] | None:
+def _access_token(channel: Channel, frame: ClientFrame) -> Work | None:
     payload = frame.payload
     raw = cast("dict[str, object]", payload).get("access_token") if isinstance(payload, dict) else None
     if not isinstance(raw, str) or raw.startswith("sb_"):
@@ -177,7 +181,7 @@ def _access_token(channel: Channel, frame: ClientFrame) -> Coroutine[Any, Any, N
         channel.shut_down(refusal.at_refresh)
         return None
     channel.renew(token)
-    return _read_again(channel) if channel.config.is_private else None
+    return partial(_read_again, channel) if channel.config.is_private else None
 
 
 async def _read_again(channel: Channel) -> None:

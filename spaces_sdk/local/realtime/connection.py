@@ -150,6 +150,8 @@ class WebSocketConnection(asyncio.Protocol):
                     self._open_socket(verdict)
 
     def _respond(self, response: Response) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
         self._protocol.send_response(response)
         self._send_protocol_data()
 

@@ -98,6 +98,9 @@ class ReplicationFollower:
             except Exception as error:  # noqa: BLE001  # whatever it is, the next attempt may do
                 _log.exception("the database stream failed")
                 self._report(error)
+            except asyncio.CancelledError:
+                self._fault = "the server is stopping"
+                raise
             finally:
                 self._streaming.clear()
             await self._clock.sleep(delay * (0.5 + self._random.random() / 2))
