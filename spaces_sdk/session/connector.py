@@ -141,8 +141,16 @@ class Connector:
 
     # -- entering --------------------------------------------------------------------------------------
 
-    async def open(self) -> None:
+    @property
+    def has_channel(self) -> bool:
+        """The channel of the topic that the database named is joined."""
+        return self.link.topic == self._core.topic
+
+    async def open(self, until: float) -> None:
         """Bring a session that has its place to LIVE for the first time.
+
+        Args:
+            until: When the caller gives up. The channel gives up a little before, so that its reason is told.
 
         Raises:
             SpacesError: The channel or the database refused, or did not answer.
@@ -152,8 +160,9 @@ class Connector:
                 await self._rejoin()
             if self.link.topic != self._core.topic:
                 await self._clock.sleep(self.link.pace.not_before - self._clock.monotonic())
+                left_s = until - self._clock.monotonic() - 0.2
                 try:
-                    await self._join_channel()
+                    await self._join_channel(timeout_s=min(left_s, self._options.channel_timeout_s))
                 except SpacesError as error:
                     self._core.stats.joins_refused += 1
                     self.last_error = error
@@ -249,12 +258,12 @@ class Connector:
                 self._end(ending)
             raise
 
-    async def _join_channel(self) -> None:
+    async def _join_channel(self, *, timeout_s: float) -> None:
         has_presence = self._options.has_presence(self._core.view.room.max_participants)
         await self.link.join(
             self._core.topic,
             presence_key=str(self._connection_id) if has_presence else None,
-            timeout_s=self._options.channel_timeout_s,
+            timeout_s=max(0.05, timeout_s),
         )
         self._core.stats.channel_joins += 1
         self.heartbeats.restart()
@@ -302,7 +311,7 @@ class Connector:
 
     async def _attempt(self) -> None:
         try:
-            await self._join_channel()
+            await self._join_channel(timeout_s=self._options.channel_timeout_s)
         except SpacesError as error:
             self._core.stats.joins_refused += 1
             if speaks_against_lease(error):

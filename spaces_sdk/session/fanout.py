@@ -52,6 +52,7 @@ class EventLog:
         self._anchor = Anchor(0, joined.pos or 0)
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_ended = False
+        self._is_closed = False
         self._final: Event | None = None
         self._error: SpacesError | None = None
         self.append(joined)
@@ -73,6 +74,11 @@ class EventLog:
     @property
     def is_ended(self) -> bool:
         return self._is_ended
+
+    @property
+    def is_closed(self) -> bool:
+        """The session is over; readers may be told so."""
+        return self._is_closed
 
     @property
     def final(self) -> Event | None:
@@ -110,6 +116,11 @@ class EventLog:
         self._is_ended = True
         self._final = final
         self._error = error
+        self._notify()
+
+    def close(self) -> None:
+        """The session is over: readers that were told the last event end now."""
+        self._is_closed = True
         self._notify()
 
     def entry(self, index: int) -> Entry:

@@ -146,17 +146,18 @@ class Runtime:
             raise ended_by.__cause__ if isinstance(ended_by.__cause__, SpacesError) else ended_by
 
     async def _enter(self) -> None:
+        timeout_s = self._options.join_timeout_s
         try:
-            async with deadline(self._clock, self._options.join_timeout_s):
-                await self._join()
+            async with deadline(self._clock, timeout_s):
+                await self._join(self._clock.monotonic() + timeout_s)
         except TimeoutError:
-            cause = self._connector.last_error if self._connector is not None else None
-            why = cause.message if cause is not None else "no answer"
-            raise ConnectTimeoutError(
-                f"cannot join the room within {self._options.join_timeout_s:g} s: {why}"
-            ) from cause
+            cause, why = None, "the database did not answer"
+            if self._connector is not None and not self._connector.has_channel:
+                cause, why = self._connector.last_error, "the database answered, Realtime did not"
+            told = f"cannot join the room within {timeout_s:g} s: {why}"
+            raise ConnectTimeoutError(told + (f" ({cause.message})" if cause is not None else "")) from cause
 
-    async def _join(self) -> None:
+    async def _join(self, until: float) -> None:
         room_id = self._room_id = await self._find_room()
         asked_at = self._clock.monotonic()
         self._has_lease = True
@@ -186,7 +187,7 @@ class Runtime:
             asked_at=asked_at,
         )
         self._tasks.start(connector.heartbeats.run(), name="heartbeats")
-        await connector.open()
+        await connector.open(until)
         self._tasks.start(connector.run(), name="connector")
 
     async def _find_room(self) -> UUID:
@@ -229,10 +230,11 @@ class Runtime:
             await self._tasks.cancel()
             await asyncio.gather(self._leave_channel(), self._leave_room(ending))
         finally:
-            if self.core is not None:
-                self.core.log.end(RoomLeft(), None)
             is_failure = ending.trigger is Trigger.FAIL
             self.machine.fire(Trigger.FINISHED_FAILED if is_failure else Trigger.FINISHED)
+            if self.core is not None:
+                self.core.log.end(RoomLeft(), None)
+                self.core.log.close()
 
     async def _leave_channel(self) -> None:
         if self._connector is not None:

@@ -95,7 +95,7 @@ class EventStream:
                     continue
                 elif self._cursor < self._log.tail:
                     event = self._take()
-                elif self._log.is_ended:
+                elif self._log.is_ended and (self._log.is_closed or not self._is_final_told):
                     event = self._end()
                 else:
                     await self._log.changed()

@@ -15,6 +15,7 @@ from spaces_sdk.events import (
     GapDetected,
     GapReason,
     MessageReceived,
+    ParticipantLeft,
     RoomJoined,
     RoomMoved,
     SessionEnded,
@@ -118,6 +119,20 @@ async def test_signals_state_and_voice(local_people: LocalPeople) -> None:
     assert state.mode == "playful"
     await same_position(ada, bob)
     unbroken(ada)
+
+
+async def test_presence_in_a_small_room(local_people: LocalPeople) -> None:
+    ada, bob = await asyncio.gather(local_people.person("Ada"), local_people.person("Bob"))
+    room = await ada.spaces.rooms.create_room("Small", max_participants=3)
+    first, second = await local_people.enter(ada, room), await local_people.enter(bob, room.room_code)
+    await first.session.send("hello")
+    await second.sees(MessageReceived, lambda e: e.message.content == "hello")
+    await second.leave()
+    gone = await first.sees(ParticipantLeft)
+    assert [p.user_id for p in gone.participants] == [bob.user_id]
+    await same_position(first)
+    unbroken(first)
+    assert not first.of(GapDetected)
 
 
 async def test_a_late_joiner_has_the_history(local_people: LocalPeople) -> None:

@@ -107,11 +107,19 @@ class Reader:
         return text
 
 
+class SleepyClock(FakeClock):
+    """A clock of a machine that can also be asleep."""
+
+    def skip(self, seconds: float) -> None:
+        """So much time passes at once, while nothing runs."""
+        self._elapsed += seconds
+
+
 @dataclass
 class World:
     """One room, one clock, and the sessions that a test opens."""
 
-    clock: FakeClock
+    clock: SleepyClock
     room: FakeRoom
     sessions: list[RoomSession] = field(default_factory=list[RoomSession])
     readers: list[Reader] = field(default_factory=list[Reader])
@@ -161,12 +169,12 @@ class World:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> SleepyClock:
+    return SleepyClock()
 
 
 @pytest_asyncio.fixture
-async def world(clock: FakeClock, no_task_left: None) -> AsyncIterator[World]:
+async def world(clock: SleepyClock, no_task_left: None) -> AsyncIterator[World]:
     world = World(clock, FakeRoom(clock))
     yield world
     await world.end()

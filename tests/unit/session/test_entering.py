@@ -188,9 +188,21 @@ async def test_realtime_that_is_away_fails_the_entry_in_its_time(world: World) -
     await world.clock.advance(2)
     with pytest.raises(ConnectTimeoutError) as caught:
         await entering
-    assert "nobody answers" in caught.value.message
+    assert caught.value.message == (
+        "cannot join the room within 20 s: the database answered, Realtime did not (cannot connect: nobody answers)"
+    )
+    assert caught.value.__cause__ is not None
     assert session.connection_state is ConnectionState.FAILED
     assert leases(world) == []
+
+
+async def test_a_database_that_is_away_fails_the_entry_in_its_time(world: World) -> None:
+    api = FakeApi(world.room)
+    api.gate("join_room")
+    entering = asyncio.create_task(world.session(api=api).__aenter__())
+    await world.clock.advance(21)
+    with pytest.raises(ConnectTimeoutError, match="the database did not answer"):
+        await entering
 
 
 @pytest.mark.parametrize("held", ["get_room_by_code", "join_room", "sync_room"])

@@ -498,3 +498,16 @@ async def test_after_the_limit_rejoins_wait_longer_each_time(world: World) -> No
     assert 60 <= waits[1] <= 76
     assert 119 <= waits[2] <= 121
     assert 119 <= waits[3] <= 121
+
+
+async def test_after_a_long_sleep_of_the_process_the_lease_is_asked_for_before_the_channel(world: World) -> None:
+    session, reader = await world.watched()
+    world.clock.skip(500)
+    world.room.expire_leases()
+    world.room.close_channels(CloseReason.SOCKET_LOST)
+    await settle(100)
+
+    assert session.is_connected
+    assert session.stats.rejoins == 1
+    assert session.stats.joins_refused == 0, "a refused join would have stopped the whole socket for 5 s"
+    assert reader.told[0] == "2 -Bob timeout"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces_sdk.events import ConnectionState
@@ -19,6 +19,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "sessions.md"
 triggers = st.lists(st.sampled_from(Trigger), max_size=40)
 
 
+@settings(deadline=None)
 @given(triggers)
 def test_fire_says_what_it_did_and_follows_the_table(fired: list[Trigger]) -> None:
     machine = Machine()
@@ -30,6 +31,7 @@ def test_fire_says_what_it_did_and_follows_the_table(fired: list[Trigger]) -> No
         assert change.is_changed is (before is not machine.state)
 
 
+@settings(deadline=None)
 @given(triggers)
 def test_an_end_is_final(fired: list[Trigger]) -> None:
     machine = Machine()
@@ -40,6 +42,7 @@ def test_an_end_is_final(fired: list[Trigger]) -> None:
         assert ended is None or machine.state is ended
 
 
+@settings(deadline=None)
 @given(triggers)
 def test_live_is_reached_only_by_a_sync(fired: list[Trigger]) -> None:
     machine = Machine()

@@ -7,7 +7,7 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces_sdk.errors import ConfigError, ConnectError, JoinRejectedError
@@ -25,11 +25,13 @@ def test_heartbeats_come_early_after_a_join_then_at_the_interval() -> None:
     assert list(accumulate(islice(heartbeat_pauses(30), 5))) == [2, 5, 15, 45, 75]
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 100))
 def test_no_pause_is_longer_than_the_interval(interval_s: float) -> None:
     assert all(0 < pause <= interval_s for pause in islice(heartbeat_pauses(interval_s), 8))
 
 
+@settings(deadline=None)
 @given(st.integers())
 def test_rejoins_after_a_limit_begin_at_30_s_and_end_at_2_min(seed: int) -> None:
     delays = list(islice(rejoins_after_limit(Random(seed)), 6))  # noqa: S311

@@ -126,7 +126,7 @@ def arrivals(draw: st.DrawFn) -> tuple[int, list[int | None]]:
     return count, order
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(arrivals(), st.integers(1, 30))
 def test_every_step_is_told_once_and_in_order_whatever_the_network_does(
     network: tuple[int, list[int | None]], buffer_size: int
@@ -155,6 +155,7 @@ def test_every_step_is_told_once_and_in_order_whatever_the_network_does(
     assert covered == list(range(1, count + 1))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=60))
 def test_without_a_gap_there_is_nothing_below_that_was_not_told(order: list[int]) -> None:
     ordering = Ordering(0)

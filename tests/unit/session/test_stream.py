@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spaces_sdk.errors import ConnectTimeoutError, NotJoinedError, PermissionDeniedError, UsageError
-from spaces_sdk.events import CaughtUp, Event, MessageReceived, MessageUpdated, RoomJoined
+from spaces_sdk.events import CaughtUp, Event, EventsDropped, MessageReceived, MessageUpdated, RoomJoined
 from spaces_sdk.models import SyncPage
 from spaces_sdk.realtime.events import BroadcastReceived
 from spaces_sdk.session import EventStream, SessionOptions
@@ -301,6 +301,26 @@ class Bench:
                 assert content[row.id] == (row.revision, row.content), "the last content was told"
 
 
+async def test_behind_the_session_that_is_catching_up_itself_a_reader_waits() -> None:
+    bench = Bench(buffer_size=16, live_buffer_size=16, page_rows=5)
+    await bench.read(0, 10)
+    bench.room.lose(60)
+    for number in range(60):
+        bench.room.post(str(number))
+    for _ in range(6):
+        bench.page()
+    await bench.read(0, 100)
+    _, got = bench.readers[0]
+    assert isinstance(got[-1], EventsDropped)
+    bench.page()
+    await bench.read(0, 100)
+    assert isinstance(got[-1], EventsDropped), "told once, and no page asked for that the session asks for itself"
+    bench.catch_up()
+    await bench.end()
+    assert sum(isinstance(event, EventsDropped) for event in got) == 1
+    bench.check(got)
+
+
 actions = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["post", "edit", "state", "lose", "double", "hold", "release", "mix"]), st.just(0)),
@@ -312,7 +332,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(actions, st.integers(3, 40), st.integers(1, 20), st.integers(1, 7))
 def test_any_interleaving_tells_the_table(
     script: list[tuple[str, int]], buffer_size: int, live_buffer_size: int, page_rows: int

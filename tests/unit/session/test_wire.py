@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces_sdk.events import (
@@ -208,6 +208,7 @@ keys = (
 )
 
 
+@settings(deadline=None)
 @given(names, st.fixed_dictionaries({}, optional=dict.fromkeys(keys, json)), st.booleans())
 def test_it_never_raises(name: str, payload: dict[str, Any], has_room: bool) -> None:
     if has_room:
