@@ -1,19 +1,15 @@
-"""Sign-up, sign-in and the one access token that everything else sends.
-
-The library's own refresh is switched off: it fails without a word, lets concurrent callers refresh
-one token several times, and its timer outlives the client.
-"""
+"""Sign-up, sign-in, sign-out: `spaces.auth`."""
 
 from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import httpx
 
 from spaces_sdk.auth.admin import AdminAuth
+from spaces_sdk.auth.keeper import STILL_GOOD_S, SessionKeeper
 from spaces_sdk.auth.models import AuthSession, ConfirmationRequired, SignedIn, SignUpResult, User
 from spaces_sdk.auth.service import DEFAULT_TIMEOUT_S, AuthService, credentials, required, user_of
 from spaces_sdk.clock import Clock, SystemClock
@@ -22,34 +18,18 @@ from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import (
     AuthError,
     ConnectTimeoutError,
-    RateLimitedError,
-    ServerError,
-    SessionExpiredError,
-    TransportError,
+    SpacesError,
 )
 from spaces_sdk.jwt_claims import unverified_expiry
 from spaces_sdk.models import JsonObject
 from spaces_sdk.rpc.tokens import TokenListeners, checked_token
-from spaces_sdk.single_flight import SingleFlight
 
 if TYPE_CHECKING:
-    from supabase_auth.types import (
-        Session as LibrarySession,
-    )
     from supabase_auth.types import (
         SignInAnonymouslyCredentials,
         SignInWithPasswordCredentials,
         SignUpWithPasswordCredentials,
     )
-
-REFRESH_MARGIN_S: Final = 60.0
-"""A token with less than this left is replaced: longer than a call, a join and some drift of clocks."""
-
-STILL_GOOD_S: Final = 5.0
-"""With at least this left, a token is used when it cannot be replaced just now."""
-
-REFRESH_TRIES: Final = 3
-REFRESH_TIMEOUT_S: Final = 10.0
 
 
 class AuthClient:
@@ -76,26 +56,27 @@ class AuthClient:
         self._key = config.key
         self._clock = clock or SystemClock()
         self._service = AuthService(config, http, self._clock)
-        self._random = random or random_module.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._session: AuthSession | None = None
-        self._is_over = False
-        self._no_refresh_before = 0.0
-        self._refreshing = SingleFlight(self._refresh, name="token-refresh")
-        self.listeners = TokenListeners()
+        chance = random or random_module.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._keeper = SessionKeeper(self._service, self._clock, chance)
         self.admin = AdminAuth(self._service)
+
+    @property
+    def listeners(self) -> TokenListeners:
+        """Told each new token, from sign-in on."""
+        return self._keeper.listeners
 
     @property
     def session(self) -> AuthSession | None:
         """Who is signed in, with the tokens; None when nobody is. A value: it does not change when a token rotates."""
-        return self._session
+        return self._keeper.session
 
     @property
     def user(self) -> User | None:
         """Who is signed in, as told at sign-in; `get_user` asks the server."""
-        return self._session.user if self._session else None
+        return self._keeper.session.user if self._keeper.session else None
 
     async def access_token(self) -> str:
-        """The token for the next call, refreshed when less than 60 s of it remain.
+        """The token for the next call, refreshed when less than 60 s (or a quarter of its life) remain.
 
         Concurrent callers share one refresh; cancelling one leaves it to the others. While Auth does not
         answer, a token that is good for 5 s more is returned as it is. With a secret key and nobody
@@ -106,33 +87,13 @@ class AuthClient:
             AuthError: Nobody has signed in.
             TransportError: The token is at its end, and Auth cannot be reached.
         """
-        session = self._session
-        if session is None:
-            if self._key.is_secret:
-                return self._key.value
-            self._raise_signed_out()
-        left_s = self._left_s(session)
-        if left_s >= REFRESH_MARGIN_S:
-            return session.access_token
-        is_good = left_s >= STILL_GOOD_S
-        if is_good and self._clock.monotonic() < self._no_refresh_before:
-            return session.access_token
-        try:
-            return (await self._refreshing.run()).access_token
-        except (TransportError, ServerError, RateLimitedError):
-            if not is_good or self._session is not session:
-                raise
-            self._no_refresh_before = self._clock.monotonic() + STILL_GOOD_S
-            return session.access_token
+        if self._keeper.session is None and self._key.is_secret:
+            return self._key.value
+        return await self._keeper.access_token()
 
     async def replace(self, rejected: str) -> str:
         """Another token than the one the server has just refused: that of a refresh meanwhile, or a new one."""
-        session = self._session
-        if session is None:
-            raise SessionExpiredError("cannot go on: the server refused the access token", hint="sign in again")
-        if session.access_token != rejected:
-            return session.access_token
-        return (await self._refreshing.run()).access_token
+        return await self._keeper.replace(rejected)
 
     async def sign_up(
         self,
@@ -171,7 +132,7 @@ class AuthClient:
             "sign up", lambda library: library.sign_up(cast("SignUpWithPasswordCredentials", body)), timeout_s=timeout_s
         )
         if answer.session is not None:
-            return self._signed_in(answer.session)
+            return self._keeper.keep_new(answer.session)
         return ConfirmationRequired(user=user_of(required(answer.user, "sign up")))
 
     async def sign_in_with_password(
@@ -200,7 +161,7 @@ class AuthClient:
             lambda library: library.sign_in_with_password(cast("SignInWithPasswordCredentials", body)),
             timeout_s=timeout_s,
         )
-        return self._signed_in(required(answer.session, "sign in"))
+        return self._keeper.keep_new(required(answer.session, "sign in"))
 
     async def sign_in_anonymously(
         self, *, captcha_token: str | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
@@ -215,7 +176,7 @@ class AuthClient:
         answer = await self._service.ask(
             "sign in anonymously", lambda library: library.sign_in_anonymously(body), timeout_s=timeout_s
         )
-        return self._signed_in(required(answer.session, "sign in anonymously"))
+        return self._keeper.keep_new(required(answer.session, "sign in anonymously"))
 
     async def set_session(
         self, access_token: str, refresh_token: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
@@ -230,13 +191,13 @@ class AuthClient:
         checked_token(access_token)
         checked_token(refresh_token)
         ends_at = unverified_expiry(access_token)
-        if ends_at is None or (ends_at - self._clock.now()).total_seconds() < REFRESH_MARGIN_S:
+        if ends_at is None or (ends_at - self._clock.now()).total_seconds() < STILL_GOOD_S:
             refreshed = await self._service.ask(
                 "set the session", lambda library: library.refresh_session(refresh_token), timeout_s=timeout_s
             )
-            return self._signed_in(required(refreshed.session, "set the session"))
+            return self._keeper.keep_new(required(refreshed.session, "set the session"))
         user = await self._fetch_user("set the session", access_token, timeout_s)
-        return self._keep(
+        return self._keeper.keep(
             AuthSession(access_token=access_token, refresh_token=refresh_token, expires_at=ends_at, user=user)
         )
 
@@ -248,9 +209,7 @@ class AuthClient:
             AuthError: Nobody is signed in.
             TransportError: Auth could not be reached; the session is as it was.
         """
-        if self._session is None:
-            self._raise_signed_out()
-        return await self._refreshing.run()
+        return await self._keeper.refresh()
 
     async def get_user(self, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> User:
         """The signed-in user, as the server knows them now.
@@ -276,99 +235,45 @@ class AuthClient:
         Raises:
             TransportError: The server was not told. `local`: forgotten here all the same; else nothing changed.
         """
-        session = self._session
+        session = self._keeper.session
         if session is None:
             return
         try:
             token = await self._token_within("sign out", timeout_s)
-            if scope == "local":
-                self._forget()
-            await self._service.ask(
-                "sign out", lambda library: library.admin.sign_out(token, scope), timeout_s=timeout_s
-            )
         except AuthError:
             # The server has ended the session already: that is what was asked for.
             if scope == "others":
                 raise
-        except (TransportError, ServerError):
-            if scope == "local":
-                self._forget()
+            return
+        except SpacesError:
+            if scope == "local" and self._keeper.session is session:
+                self._keeper.forget()
             raise
-        if scope != "others":
-            self._forget()
+        session = self._keeper.session
+        if scope == "local":
+            self._keeper.forget()
+        try:
+            await self._service.ask(
+                "sign out", lambda library: library.admin.sign_out(token, scope), timeout_s=timeout_s
+            )
+        except AuthError:
+            if scope == "others":
+                raise
+        if scope == "global" and self._keeper.session is session:  # not who has signed in meanwhile
+            self._keeper.forget()
 
     async def aclose(self) -> None:
         """End a running refresh. Idempotent; signs nobody out."""
-        await self._refreshing.aclose()
-
-    async def _refresh(self) -> AuthSession:
-        session = self._session
-        if session is None:
-            self._raise_signed_out()
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                answer = await self._service.ask(
-                    "refresh the session",
-                    lambda library: library.refresh_session(session.refresh_token),
-                    timeout_s=REFRESH_TIMEOUT_S,
-                )
-                break
-            except (TransportError, ServerError):
-                if tries >= REFRESH_TRIES:
-                    raise
-                await self._clock.sleep(self._random.uniform(0.0, 0.2 * 2.0**tries))
-            except AuthError as error:
-                if self._session is session:
-                    self._forget(is_over=True)
-                reason = f"cannot refresh the session: {error.code}"
-                raise SessionExpiredError(reason, hint="sign in again") from error
-        if self._session is not session:  # signed out, or in as somebody else, meanwhile
-            return self._session or self._raise_signed_out()
-        return self._signed_in(required(answer.session, "refresh the session")).session
+        await self._keeper.aclose()
 
     async def _fetch_user(self, operation: str, token: str, timeout_s: float) -> User:
         answer = await self._service.ask(operation, lambda library: library.get_user(token), timeout_s=timeout_s)
         return user_of(required(answer, operation).user)
 
     async def _token_within(self, operation: str, timeout_s: float) -> str:
-        if self._session is None:
-            self._raise_signed_out()
+        self._keeper.signed_in()
         try:
             async with deadline(self._clock, timeout_s):
-                return await self.access_token()
+                return await self._keeper.access_token()
         except TimeoutError as error:
             raise ConnectTimeoutError(f"cannot {operation}: no answer from Supabase Auth in {timeout_s:g} s") from error
-
-    def _signed_in(self, session: LibrarySession) -> SignedIn:
-        """Keep a session that was made just now; its end is counted from here, so that clocks may differ."""
-        return self._keep(
-            AuthSession(
-                access_token=session.access_token,
-                refresh_token=session.refresh_token,
-                expires_at=self._clock.now() + timedelta(seconds=session.expires_in),
-                user=user_of(session.user),
-            )
-        )
-
-    def _keep(self, session: AuthSession) -> SignedIn:
-        self._session = session
-        self._is_over = False
-        self._no_refresh_before = 0.0
-        self.listeners.notify(session.access_token)
-        return SignedIn(user=session.user, session=session)
-
-    def _forget(self, *, is_over: bool = False) -> None:
-        self._session = None
-        self._is_over = is_over
-
-    def _left_s(self, session: AuthSession) -> float:
-        return (session.expires_at - self._clock.now()).total_seconds()
-
-    def _raise_signed_out(self) -> NoReturn:
-        if self._is_over:
-            raise SessionExpiredError("cannot act for a user: the session is over", hint="sign in again")
-        raise AuthError(
-            "cannot act for a user: nobody is signed in", hint="`await spaces.auth.sign_in_with_password(...)` first"
-        )

@@ -18,6 +18,7 @@ from spaces_sdk.auth import SignedIn
 from spaces_sdk.clock import SystemClock
 from spaces_sdk.errors import AuthError, InvalidCredentialsError, SessionExpiredError
 from spaces_sdk.models import Kind
+from tests.integration.lossy import LossyTransport
 from tests.integration.people import LocalPeople, People
 
 pytestmark = pytest.mark.integration
@@ -100,6 +101,19 @@ async def test_one_refresh_serves_all_who_wait(people: People) -> None:
         assert session.access_token == told[0]
         # Not the access token: two of one second are equal.
         assert session.refresh_token != signed_in.session.refresh_token
+
+
+async def test_a_refresh_whose_answer_was_lost_is_made_up_for(people: People) -> None:
+    transport = LossyTransport()
+    async with (
+        httpx.AsyncClient(transport=transport) as http,
+        Spaces(people.project.url, people.project.publishable_key, http_client=http) as spaces,
+    ):
+        await spaces.auth.sign_up(**credentials())
+        transport.lose["token"] = 1
+        await spaces.auth.refresh_session()
+        await spaces.auth.refresh_session()
+        await spaces.rooms.create_room("Jam")
 
 
 async def test_a_kept_session_goes_on_elsewhere(people: People) -> None:

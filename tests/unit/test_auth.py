@@ -467,9 +467,52 @@ async def test_set_session_goes_on_with_kept_tokens(bench: Bench) -> None:
     assert await bench.auth.access_token() == "access-2"
 
 
+async def test_short_lived_tokens_are_not_refreshed_at_every_call(bench: Bench) -> None:
+    bench.project.on("token", session("1", expires_in=20), session("2", expires_in=20))
+    await bench.auth.sign_in_with_password(email="ada@example.com", password="correct horse")
+    await bench.clock.advance(14)
+    assert await bench.auth.access_token() == "access-1"
+    await bench.clock.advance(2)
+    assert await bench.auth.access_token() == "access-2"
+    assert await bench.auth.access_token() == "access-2"
+    assert len(bench.refreshes()) == 1
+
+
+async def test_signing_out_does_not_forget_who_signs_in_meanwhile(bench: Bench) -> None:
+    for scope in ("local", "global"):
+        await bench.sign_in()
+        answered = asyncio.Event()
+
+        async def slow(_: httpx.Request, answered: asyncio.Event = answered) -> httpx.Response:
+            await answered.wait()
+            return httpx.Response(204)
+
+        bench.project.on("logout", slow)
+        leaving = asyncio.ensure_future(bench.auth.sign_out(scope))
+        await settle()
+        bench.project.on("token", session("of-bob"))
+        await bench.auth.sign_in_with_password(email="bob@example.com", password="correct horse")
+        answered.set()
+        await leaving
+        assert await bench.auth.access_token() == "access-of-bob"
+
+
+async def test_signing_out_of_a_session_at_its_end_uses_a_fresh_token(bench: Bench) -> None:
+    await bench.sign_in()
+    await bench.clock.advance(LIFETIME_S + 10)
+    bench.project.on("logout", httpx.Response(204))
+    await bench.auth.sign_out()
+    assert bench.project.sent("logout")[0].headers["authorization"] == "Bearer access-2"
+    await bench.sign_in()
+    await bench.clock.advance(LIFETIME_S + 10)
+    bench.project.on("token", failure(400, "refresh_token_not_found"))
+    await bench.auth.sign_out()
+    assert bench.auth.session is None
+
+
 async def test_set_session_refreshes_at_the_end(bench: Bench) -> None:
     bench.project.on("token", session("2"))
-    await bench.auth.set_session(jwt_until(bench.clock, 10), "refresh-1")
+    await bench.auth.set_session(jwt_until(bench.clock, 3), "refresh-1")
     assert await bench.auth.access_token() == "access-2"
 
 
