@@ -10,7 +10,7 @@ import pytest
 from spaces_sdk.errors import ConnectTimeoutError, JoinRejectedError, RateLimitedError, RemovedError, ServerError
 from spaces_sdk.events import ConnectionState
 from spaces_sdk.realtime.events import CloseReason
-from spaces_sdk.session import RoomSession
+from spaces_sdk.session import EventStream, RoomSession
 from tests.support.clock import settle
 from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import Reader, World
@@ -144,6 +144,28 @@ async def the_socket_drops_and_nothing_happens_meanwhile(scene: Scene) -> None:
     scene.world.room.close_channels(CloseReason.SOCKET_LOST)
     await settle()
     scene.world.room.post("a")
+
+
+@fault(
+    "stale",
+    "gap after 1: socket_lost",
+    "catching_up",
+    "caught up 1-1: 0",
+    "live",
+    "stale",
+    "gap after 1: heartbeat_ahead",
+    "catching_up",
+    "2* a",
+    "caught up 1-2: 1",
+    "live",
+)
+async def what_is_lost_around_a_rejoin_is_found_early(scene: Scene) -> None:
+    await scene.wait(50)
+    scene.world.room.close_channels(CloseReason.SOCKET_LOST)
+    await settle()
+    scene.world.room.lose(1)
+    scene.world.room.post("a")
+    await scene.wait(3.1)
 
 
 @fault(
@@ -323,7 +345,6 @@ async def the_room_is_deleted(scene: Scene) -> None:
 @fault("2 StateUpdated", "closing", "ended: room_inactive", state=ConnectionState.CLOSED, ends_with="room_inactive")
 async def the_room_is_closed_by_its_host(scene: Scene) -> None:
     scene.world.room.set_state(is_active=False)
-    await scene.wait(2)
 
 
 @fault("2 -Bob timeout", "stale", "gap after 2: lease_expired", "catching_up", "caught up 2-3: 0", "live", "4 a")
@@ -511,3 +532,19 @@ async def test_after_a_long_sleep_of_the_process_the_lease_is_asked_for_before_t
     assert session.stats.rejoins == 1
     assert session.stats.joins_refused == 0, "a refused join would have stopped the whole socket for 5 s"
     assert reader.told[0] == "2 -Bob timeout"
+
+
+async def to_the_end(stream: EventStream) -> None:
+    async for _ in stream:
+        pass
+
+
+async def test_when_the_removal_is_raised_the_session_is_over(world: World) -> None:
+    api = FakeApi(world.room)
+    session = await world.live(api=api)
+    stream = session.events()
+    world.room.kick(api.user_id)
+    with pytest.raises(RemovedError):
+        await to_the_end(stream)
+    assert session.connection_state is ConnectionState.CLOSED
+    assert world.room.channels == []

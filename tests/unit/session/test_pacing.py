@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import accumulate, islice
 from random import Random
 from uuid import uuid4
@@ -14,9 +15,12 @@ from spaces_sdk.errors import ConfigError, ConnectError, JoinRejectedError
 from spaces_sdk.models import LeaseStatus
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import PresenceMode, SessionOptions
-from spaces_sdk.session.heartbeats import Verdict, judge
+from spaces_sdk.session.heartbeats import Heartbeats, Verdict, judge
 from spaces_sdk.session.link import Pace
 from spaces_sdk.session.pacing import heartbeat_pauses, rejoins_after_limit
+from spaces_sdk.session.stats import SessionStats
+from tests.support.clock import FakeClock, settle
+from tests.support.fake_room import FakeApi, FakeRoom
 
 pytestmark = pytest.mark.unit
 
@@ -84,6 +88,31 @@ def test_a_minute_of_calm_ends_the_doubling() -> None:
     pace.joined(200)
     pace.closed(CloseReason.LIMIT_REACHED, 261)
     assert 291 <= pace.not_before <= 299
+
+
+async def test_an_answer_about_the_lease_before_is_no_verdict_on_this_one() -> None:
+    clock = FakeClock()
+    room = FakeRoom(clock)
+    api = FakeApi(room)
+    gate = api.gate("heartbeat")
+    told: list[LeaseStatus] = []
+    beats = Heartbeats(
+        api,
+        uuid4(),
+        clock=clock,
+        random=Random(1),  # noqa: S311
+        stats=SessionStats(),
+        on_status=told.append,
+        on_error=lambda error: None,
+    )
+    asking = asyncio.create_task(beats.beat())
+    await settle()
+    beats.joined(heartbeat_s=30, lease_s=75, asked_at=clock.monotonic())
+    gate.set()
+    await asking
+    assert told == []
+    await beats.beat()
+    assert [status.status for status in told] == ["lease_expired"]
 
 
 @pytest.mark.parametrize(
