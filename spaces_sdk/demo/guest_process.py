@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -49,7 +49,8 @@ class GuestProcess:
         Raises:
             CheckFailedError: It had ended before.
         """
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            self.process.kill()
         code = await self.process.wait()
         check(code == -signal.SIGKILL, expected="the child process to die of SIGKILL", seen=f"exit {code}")
 
@@ -78,5 +79,6 @@ async def guest_process(order: dict[str, Any]) -> AsyncGenerator[GuestProcess]:
             yield GuestProcess(process, errors)
         finally:
             if process.returncode is None:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    process.kill()
             await process.wait()
