@@ -130,6 +130,10 @@ class _clean_errors:  # noqa: N801  (used as a verb)
             raise typer.Exit(Output.exit_status(error))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ImportError):  # a package of the extra, or a library that such a package needs
+            reason = str(error).partition("\n")[0]
+            message = f"cannot run the local stack: {reason}"
+            error = ConfigError(message, code="missing_extra", hint="pip install 'spaces-sdk[local]'")
         if isinstance(error, SpacesError):
             self._output.error(error)
             raise typer.Exit(Output.exit_status(error)) from error

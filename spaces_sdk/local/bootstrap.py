@@ -6,14 +6,11 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from spaces_sdk.local.errors import StackError, missing_extra
-from spaces_sdk.local.sql_files import SqlFile, run_file
+import psycopg
+from psycopg import sql
 
-try:
-    import psycopg
-    from psycopg import sql
-except ImportError as error:
-    raise missing_extra("psycopg") from error
+from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.sql_files import SqlFile, run_file
 
 _SQL_DIR = Path(__file__).with_name("sql")
 _MODES = ("closed", "open")
@@ -38,7 +35,7 @@ async def bootstrap(conn_url: str, mode: str = "closed", *, password_of: Callabl
     """
     if mode not in _MODES:
         raise StackError(f"cannot bootstrap: the mode {mode!r} is unknown", code="usage", hint="'closed' or 'open'")
-    files = [SqlFile.read(path) for path in sorted(_SQL_DIR.glob("*.sql"))]
+    files = bootstrap_files()
     checksum = _checksum(files, mode)
     async with await psycopg.AsyncConnection.connect(conn_url, autocommit=True) as conn:
         async with conn.transaction():
@@ -53,6 +50,11 @@ async def bootstrap(conn_url: str, mode: str = "closed", *, password_of: Callabl
         if password_of is not None:
             await _set_passwords(conn, password_of)
     return not has_run
+
+
+def bootstrap_files() -> list[SqlFile]:
+    """The files in the order in which they run."""
+    return [SqlFile.read(path) for path in sorted(_SQL_DIR.glob("*.sql"))]
 
 
 async def _has_run(conn: psycopg.AsyncConnection, checksum: str) -> bool:

@@ -17,6 +17,8 @@ import psutil
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.paths import folder_for_unprivileged, make_folder, runs_as_root, unprivileged_can_reach
 
+_OWNER = "belongs-to"
+
 
 @dataclass(frozen=True, slots=True)
 class StackSecrets:
@@ -204,8 +206,10 @@ class StackFolder:
         pointer = self.path / "postgres-is-in"
         if pointer.exists():
             return Path(pointer.read_text(encoding="utf-8").strip())
-        base = folder_for_unprivileged(self.path) / f"postgres-{secrets.token_hex(8)}"
-        make_folder(base, 0o711)
+        outside = folder_for_unprivileged(self.path)
+        _prune_abandoned(outside)
+        base = make_folder(outside / f"postgres-{secrets.token_hex(8)}", 0o711)
+        (base / _OWNER).write_text(f"{self.path}\n", encoding="utf-8")
         pointer.write_text(f"{base / 'data'}\n", encoding="utf-8")
         return base / "data"
 
@@ -230,6 +234,9 @@ class StackFolder:
         _write_private(self.path / "state.json", asdict(state))
 
     def clear_state(self) -> None:
+        """Forget what runs; only who holds the folder may say that nothing does."""
+        if self._lock_fd < 0:
+            return
         (self.path / "state.json").unlink(missing_ok=True)
 
 
@@ -240,6 +247,13 @@ def _serves(pid: int, data_dir: Path) -> bool:
         return str(data_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def _prune_abandoned(outside: Path) -> None:
+    """Delete data whose folder is gone: nobody else would."""
+    for owner in outside.glob(f"postgres-*/{_OWNER}"):
+        if not Path(owner.read_text(encoding="utf-8").strip()).exists():
+            shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

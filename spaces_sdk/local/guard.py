@@ -1,10 +1,11 @@
 """Runs one program of the stack so that it cannot outlive its supervisor.
 
-Started as `python -I -S guard.py WATCH_FD UID SIGNAL GRACE_S PROGRAM [ARG …]` with the standard library only. It forks
-a watcher and then *becomes* PROGRAM, so that the process id, the exit status and the signals are PROGRAM's own. The
-watcher holds the reading end of a pipe whose writing end only the supervisor has: when the supervisor is gone, however
-it went, the pipe ends, and the watcher ends PROGRAM. A parent-death signal (prctl) would do this on Linux only, is
-lost when the user id changes, and fires when the starting *thread* ends.
+Started as `python -I -S guard.py WATCH_FD UID SIGNAL GRACE_S DROPPED PROGRAM [ARG …]` with the standard library only,
+DROPPED being variables that PROGRAM is not to inherit (`A,B`, or `-` for none). It forks a watcher and then *becomes*
+PROGRAM, so that the process id, the exit status and the signals are PROGRAM's own. The watcher holds the reading end of
+a pipe whose writing end only the supervisor has: when the supervisor is gone, however it went, the pipe ends, and the
+watcher ends PROGRAM. A parent-death signal (prctl) would do this on Linux only, is lost when the user id changes, and
+fires when the starting *thread* ends.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _WATCHER_IGNORES = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP
 
 def main(argv: list[str]) -> None:
     """Fork the watcher, drop to UID (where it is not -1), and turn into PROGRAM."""
-    watch_fd, uid, stop_signal, grace_s, program = int(argv[0]), int(argv[1]), int(argv[2]), float(argv[3]), argv[4:]
+    watch_fd, uid, stop_signal, grace_s = int(argv[0]), int(argv[1]), int(argv[2]), float(argv[3])
+    dropped, program = argv[4].split(","), argv[5:]
     alive_read, alive_write = os.pipe()
     if os.fork() == 0:
         _keep_only(watch_fd, alive_read)
@@ -33,6 +35,8 @@ def main(argv: list[str]) -> None:
         os.setgroups([])
         os.setgid(uid)
         os.setuid(uid)
+    for name in dropped:
+        os.environ.pop(name, None)
     try:
         os.execv(program[0], program)  # noqa: S606  (no shell is the point)
     except OSError as error:
@@ -43,15 +47,17 @@ def main(argv: list[str]) -> None:
 def _watch(target: int, watch_fd: int, alive_fd: int, stop_signal: int, grace_s: float) -> None:
     for number in _WATCHER_IGNORES:
         signal.signal(number, signal.SIG_IGN)
-    watched = [watch_fd, alive_fd]
+    watched, pause_s = [watch_fd, alive_fd], None
     while os.getppid() == target:
-        ready, _, _ = select.select(watched, [], [], None if len(watched) == 2 else 0.5)
+        ready, _, _ = select.select(watched, [], [], pause_s)
         if watch_fd in ready:
             _end(target, stop_signal, grace_s)
             return
         if alive_fd in ready:
-            # Gone, or it closed the descriptors that it was started with: then look every half second.
-            watched = [watch_fd]
+            # On its way out, or it closed the descriptors that it was started with: then look, ever more seldom.
+            watched, pause_s = [watch_fd], 0.005
+        if pause_s is not None:
+            pause_s = min(pause_s * 2, 0.5)
 
 
 def _end(target: int, stop_signal: int, grace_s: float) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spaces_sdk.local.errors import StackError, missing_extra
-from spaces_sdk.local.sql_files import SqlFile, run_file
+import psycopg
 
-try:
-    import psycopg
-except ImportError as error:
-    raise missing_extra("psycopg") from error
+from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.sql_files import SqlFile, run_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
-from spaces_sdk.local.errors import StackError, missing_extra
+import platformdirs
 
-# Postgres refuses to run as root. 65534 is `nobody` on Linux; it needs no entry in the user table.
-UNPRIVILEGED_UID = 65534
+from spaces_sdk.local.errors import StackError
+
 _ROOT_BASES = (Path("/var/lib/spaces-sdk"), Path("/var/tmp/spaces-sdk"))  # noqa: S108  (own folder, checked below)
 
 
@@ -18,15 +19,32 @@ def runs_as_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def postgres_uid() -> int | None:
+    """The user id to run Postgres as: as root that of `nobody`, since Postgres refuses root; else None, one's own.
+
+    Raises:
+        StackError: `no_user_entry`; initdb looks the user id up.
+    """
+    try:
+        if runs_as_root():
+            return pwd.getpwnam("nobody").pw_uid
+        pwd.getpwuid(os.geteuid())
+    except KeyError as error:
+        missing = "no user `nobody`" if runs_as_root() else f"no entry for the user id {os.geteuid()}"
+        raise StackError(
+            f"cannot run Postgres: the system's user table has {missing}",
+            code="no_user_entry",
+            part="postgres",
+            hint="add one (in a container: `useradd`), or run as a user that it has",
+        ) from error
+    return None
+
+
 def cache_dir() -> Path:
     """The user's cache folder of this package; `SPACES_CACHE_DIR` names another one. Made if it is missing."""
     named = os.environ.get("SPACES_CACHE_DIR")
     if named:
         return make_folder(Path(named).expanduser().absolute())
-    try:
-        import platformdirs
-    except ImportError as error:
-        raise missing_extra("platformdirs") from error
     return make_folder(Path(platformdirs.user_cache_dir("spaces-sdk", appauthor=False)))
 
 
@@ -72,7 +90,7 @@ def folder_for_unprivileged(preferred: Path) -> Path:
         if ours and unprivileged_can_reach(base):
             return base
     raise StackError(
-        f"cannot use {preferred} for Postgres: it runs as user id {UNPRIVILEGED_UID}, which cannot enter that folder",
+        f"cannot use {preferred} for Postgres: as root it runs as the user nobody, who cannot enter that folder",
         code="unreachable_folder",
         hint="run as a normal user, or choose a folder that others may enter",
     )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING
+
+import psutil
 
 from spaces_sdk.local.errors import StackError
-
-if TYPE_CHECKING:
-    import psutil
 
 HOST = "127.0.0.1"
 
@@ -54,10 +52,6 @@ def _describe(process: psutil.Process) -> str:
 
 def _holder_of(port: int) -> str:
     """` by NAME (pid N)`, or nothing where the system does not tell."""
-    try:
-        import psutil
-    except ImportError:
-        return ""
     try:
         for connection in psutil.net_connections(kind="tcp"):
             address = connection.laddr

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.paths import UNPRIVILEGED_UID, make_folder, runs_as_root, unprivileged_can_reach
+from spaces_sdk.local.paths import make_folder, postgres_uid, runs_as_root, unprivileged_can_reach
 from spaces_sdk.local.ports import HOST, free_port
 from spaces_sdk.local.postgres_binaries import PostgresBinaries, find_binaries
 from spaces_sdk.local.postgres_settings import initdb_arguments, server_settings
@@ -51,7 +51,7 @@ class PostgresCluster:
         self._secret = secret
         self._wal_level = wal_level
         self._is_temporary = is_temporary
-        self._uid = UNPRIVILEGED_UID if runs_as_root() else None
+        self._uid = postgres_uid()
         self._process: ManagedProcess | None = None
 
     @classmethod

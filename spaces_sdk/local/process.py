@@ -13,6 +13,8 @@ from spaces_sdk.local.errors import StackError
 
 _GUARD = Path(__file__).with_name("guard.py")
 _MAX_LOG_BYTES = 8 * 1024 * 1024
+# Some Pythons find their own library by these; the guard needs them, the program has its own.
+_LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 LOG_TAIL_LINES = 15
 
 
@@ -62,6 +64,10 @@ class ManagedProcess:
         log_fd = os.open(os.devnull, os.O_RDWR) if log_path is None else _open_log(log_path)
         guard = [sys.executable, "-I", "-S", str(_GUARD), str(read_fd), str(-1 if uid is None else uid)]
         guard += [str(int(orphan_signal)), str(orphan_grace_s)]
+        loader = (
+            {} if env is None else {k: os.environ[k] for k in _LOADER_VARIABLES if k in os.environ and k not in env}
+        )
+        guard.append(",".join(loader) or "-")
         try:
             process = await asyncio.create_subprocess_exec(
                 *guard,
@@ -69,7 +75,7 @@ class ManagedProcess:
                 stdin=asyncio.subprocess.PIPE if has_input else asyncio.subprocess.DEVNULL,
                 stdout=log_fd,
                 stderr=log_fd,
-                env=None if env is None else dict(env),
+                env=None if env is None else {**loader, **env},
                 cwd=cwd,
                 pass_fds=(read_fd, *pass_fds),
                 start_new_session=True,

@@ -13,7 +13,7 @@ _CLEAN_EVERY_S = 3600.0
 _CONNECT_TIMEOUT_S = 10
 # Hosted Realtime keeps its messages for 72 hours.
 _PURGE = "delete from realtime.messages where inserted_at < (now() at time zone 'utc') - interval '72 hours'"
-_SWEEP = "select spaces.sweep_expired_leases()"
+_SWEEP = "select spaces.sweep_rooms()"
 _CLEAN = "select public.cleanup_inactive_rooms()"
 _MAX_BATCHES = 100
 
@@ -35,7 +35,7 @@ async def run_schedule(url: str, *, sweep_interval_s: float) -> None:
             ) as conn:
                 if await _has_pg_cron(conn):
                     return
-                await conn.execute(_SWEEP)
+                await _sweep(conn)
                 if loop.time() >= clean_at:
                     await _clean(conn)
                     clean_at = loop.time() + _CLEAN_EVERY_S
@@ -46,6 +46,13 @@ async def run_schedule(url: str, *, sweep_interval_s: float) -> None:
 async def _has_pg_cron(conn: psycopg.AsyncConnection) -> bool:
     cursor = await conn.execute("select exists (select from pg_extension where extname = 'pg_cron')")
     return await cursor.fetchone() == (True,)
+
+
+async def _sweep(conn: psycopg.AsyncConnection) -> None:
+    for _ in range(_MAX_BATCHES):
+        cursor = await conn.execute(_SWEEP)
+        if await cursor.fetchone() == (0,):
+            return
 
 
 async def _clean(conn: psycopg.AsyncConnection) -> None:

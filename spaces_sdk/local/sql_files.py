@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import LiteralString, cast
+
+import psycopg
 
 from spaces_sdk.local.errors import MigrationError
-
-if TYPE_CHECKING:
-    import psycopg
 
 # What a statement's end must not be looked for in: comments, strings, quoted names, dollar-quoted bodies.
 _TOKEN = re.compile(
@@ -84,8 +83,6 @@ async def run_file(conn: psycopg.AsyncConnection, file: SqlFile) -> None:
     Raises:
         MigrationError: With the file's name and the line, the database's words, its context and its hint.
     """
-    import psycopg
-
     for statement in file.statements:
         try:
             # Files of the package or of the user's own project: they are meant to be run as they stand.

@@ -251,3 +251,54 @@ async def test_a_table_made_later_is_served_after_notify_pgrst(api: Api) -> None
             await eventually(is_served, 10.0)
         finally:
             await conn.execute("drop table public.made_later")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def echo(api: Api) -> AsyncIterator[Api]:
+    """With a function `echo_json` that answers its arguments."""
+    async with await psycopg.AsyncConnection.connect(api.stack.migration_db_url, autocommit=True) as conn:
+        await conn.execute(
+            """create function public.echo_json(p_value jsonb, p_text text) returns jsonb language sql as
+               $$ select jsonb_build_object('value', p_value, 'text', p_text) $$"""
+        )
+        try:
+            await conn.execute("grant execute on function public.echo_json(jsonb, text) to service_role")
+            await conn.execute("notify pgrst, 'reload schema'")
+
+            async def is_served() -> bool:
+                body = {"p_value": 1, "p_text": ""}
+                answer = await api.call("POST", "/rest/v1/rpc/echo_json", key=api.stack.secret_key, json=body)
+                return answer.status_code == 200
+
+            await eventually(is_served, 10.0)
+            yield api
+        finally:
+            await conn.execute("drop function public.echo_json(jsonb, text)")
+
+
+@pytest.mark.parametrize("value", [{"a": [1, {"b": "ü"}]}, [1, 2], "text", '{"looks": "like json"}', 5, True, None])
+async def test_a_json_argument_arrives_as_it_was_sent(echo: Api, value: Any) -> None:
+    body = {"p_value": value, "p_text": '{"a": 1}'}
+    answer = await echo.call("POST", "/rest/v1/rpc/echo_json", key=echo.stack.secret_key, json=body)
+    assert answer.json() == {"value": value, "text": '{"a": 1}'}
+
+
+@pytest.mark.parametrize("value", [{"a": [1, {"b": "ü"}]}, [1, 2], 5, None])
+async def test_json_goes_into_a_table_and_comes_back(api: Api, value: Any) -> None:
+    async with await psycopg.AsyncConnection.connect(api.stack.migration_db_url, autocommit=True) as conn:
+        await conn.execute("create table public.json_kept (id int primary key, value jsonb)")
+        try:
+            await conn.execute("grant select, insert on public.json_kept to service_role")
+            await conn.execute("notify pgrst, 'reload schema'")
+
+            async def is_served() -> bool:
+                return (await api.call("GET", "/rest/v1/json_kept", key=api.stack.secret_key)).status_code == 200
+
+            await eventually(is_served, 10.0)
+            body = {"id": 1, "value": value}
+            made = await api.call("POST", "/rest/v1/json_kept", key=api.stack.secret_key, json=body)
+            assert made.status_code == 201, made.text
+            read = await api.call("GET", "/rest/v1/json_kept", key=api.stack.secret_key)
+            assert read.json() == [body]
+        finally:
+            await conn.execute("drop table public.json_kept")

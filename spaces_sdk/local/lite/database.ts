@@ -2,6 +2,8 @@
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
+const OID_JSON = 114;
+const OID_JSONB = 3802;
 const OID_TIMESTAMP = 1114;
 const OID_TIMESTAMPTZ = 1184;
 const TIMESTAMP = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)?(:\d\d)?$/;
@@ -20,18 +22,22 @@ function timeType(oid: number) {
 
 const timeTypes = { timestamp: timeType(OID_TIMESTAMP), timestamptz: timeType(OID_TIMESTAMPTZ) };
 
-// Lite's Auth hands metadata over as JSON text; written once more it would become a JSON string, not an object.
-const jsonText = {
-  to: 3802,
-  from: [3802],
-  serialize: (value: unknown) => typeof value === "string" ? value : JSON.stringify(value),
-  parse: (text: string) => JSON.parse(text),
-};
+// Lite hands objects and arrays over as JSON text; written once more they would become JSON strings.
+function jsonType(oid: number) {
+  return {
+    to: oid,
+    from: [oid],
+    serialize: (value: unknown) => typeof value === "string" ? value : JSON.stringify(value),
+    parse: (text: string) => JSON.parse(text),
+  };
+}
+
+const liteTypes = { ...timeTypes, json: jsonType(OID_JSON), jsonb: jsonType(OID_JSONB) };
 
 /** A connection for Supabase Lite. */
-export function connectLite(url: string, poolSize: number, options: { jsonIsText?: boolean } = {}) {
-  const types = options.jsonIsText ? { ...timeTypes, jsonb: jsonText } : timeTypes;
-  const connection = createPostgresConnection({ url, postgresOptions: { max: poolSize, types, onnotice: () => {} } });
+export function connectLite(url: string, poolSize: number) {
+  const postgresOptions = { max: poolSize, types: liteTypes, onnotice: () => {} };
+  const connection = createPostgresConnection({ url, postgresOptions });
   // At the first request Lite grants everything on every table of a schema that has row level security to anon,
   // authenticated and service_role. Here the migrations say who may what: tell it that this has been seen to.
   (connection as unknown as { rlsState: string }).rlsState = "active";

@@ -4,6 +4,7 @@ import { AdminUsers, errorJson } from "./admin.ts";
 import { isAnonymousSignup, signUpAnonymously } from "./anonymous.ts";
 import { connectLite, connectSql } from "./database.ts";
 import { readSettings, type Settings } from "./settings.ts";
+import { quoteJsonText } from "./rpc_arguments.ts";
 import { serveSchema } from "./schema.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -45,12 +46,14 @@ const settings = await readSettings();
 const tokens = new Tokens(settings);
 const sql = connectSql(settings.auth_db_url);
 const admin = new AdminUsers(sql, settings, HASH_COST);
-const rest = makeApp(settings, connectLite(settings.rest_db_url, 10, { jsonIsText: true }), { middlewares: [noLookup] });
-const auth = makeApp(settings, connectLite(settings.auth_db_url, 4, { jsonIsText: true }), {});
+const rest = makeApp(settings, connectLite(settings.rest_db_url, 10), {
+  middlewares: [noLookup],
+});
+const auth = makeApp(settings, connectLite(settings.auth_db_url, 4), {});
 // Lite's own set-up would also put its versions of auth.uid() and the like in the place of the hosted ones.
 await sql.unsafe(getAuthSchemaSql());
 await Promise.all([rest.init(), auth.init()]);
-await serveSchema(settings, rest.connection, sql);
+const schema = await serveSchema(settings, rest.connection, sql);
 
 async function serveAuth(request: Request, url: URL): Promise<Response> {
   if (admin.handles(url.pathname)) return await admin.fetch(request, url);
@@ -78,6 +81,6 @@ Deno.serve({
   }
   if (url.pathname === "/ready") return Response.json({ ready: true });
   if (url.pathname.startsWith("/auth/v1/")) return await serveAuth(request, url);
-  if (url.pathname.startsWith("/rest/v1")) return await rest.fetch(request);
+  if (url.pathname.startsWith("/rest/v1")) return await rest.fetch(await quoteJsonText(request, url, schema));
   return errorJson(404, "not_found", `nothing is served at ${url.pathname}`);
 });

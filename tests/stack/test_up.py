@@ -1,0 +1,159 @@
+"""`spaces up` as a process: how it begins, how it ends, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.eventually import eventually
+from tests.support.spaces_up import SpacesUp, data_folder, nothing_lives, run_spaces, spaces_up
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with data_folder() as folder:
+        yield folder
+
+
+PARTS = {"postgres", "lite", "realtime", "gateway"}
+
+
+async def _sign_up(up: SpacesUp, email: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False, timeout=20.0) as http:
+        body = {"email": email, "password": "correct horse"}
+        return await http.post(f"{up.url}/auth/v1/signup", json=body, headers={"apikey": up.told["publishable_key"]})
+
+
+def _commands_naming(text: str) -> list[list[str]]:
+    found: list[list[str]] = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(text in word for word in process.cmdline()):
+                found.append(process.cmdline())
+        except psutil.Error:
+            continue
+    return found
+
+
+async def test_status_tells_what_runs_and_down_ends_it(data_dir: Path) -> None:
+    async with spaces_up(data_dir) as up:
+        family = up.family()
+        status = await run_spaces("status", "--json", "--data-dir", str(data_dir))
+        told = json.loads(status.out)
+        assert status.status == 0
+        assert set(told["parts"]) == PARTS
+        assert told["url"] == up.url
+        text = await run_spaces("status", "--data-dir", str(data_dir))
+        assert f"\nSUPABASE_URL={up.url}\nSUPABASE_PUBLISHABLE_KEY=sb_publishable_" in text.out
+        down = await run_spaces("down", "--data-dir", str(data_dir))
+        assert (down.status, down.err) == (0, "")
+        assert "Stopped" in down.out
+        assert (await up.finish()).status == 0
+        await nothing_lives(family, within_s=1.0)
+    assert _commands_naming(str(data_dir)) == []
+    status = await run_spaces("status", "--data-dir", str(data_dir))
+    assert status.status == 1
+    assert "Nothing runs" in status.out
+    assert (await run_spaces("down", "--data-dir", str(data_dir))).status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_it_cleanly(data_dir: Path, number: signal.Signals) -> None:
+    async with spaces_up(data_dir) as up:
+        family = up.family()
+        finished = await up.finish(number)
+        assert finished.status == 0, finished
+        await nothing_lives(family, within_s=1.0)
+        assert not (data_dir / "state.json").exists()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(up.url.rsplit(":", 1)[1]))).close()
+
+
+async def test_after_sigkill_nothing_lives_on_and_the_data_is_kept(data_dir: Path) -> None:
+    email = f"{uuid4().hex}@example.com"
+    async with spaces_up(data_dir) as up:
+        family = up.family()
+        assert (await _sign_up(up, email)).status_code == 200
+        keys = {name: up.told[name] for name in ("publishable_key", "secret_key")}
+        finished = await up.finish(signal.SIGKILL)
+        assert finished.status == -signal.SIGKILL
+        # At once again, while the old parts may still be on their way out.
+        async with spaces_up(data_dir) as again:
+            await nothing_lives(family)
+            assert {name: again.told[name] for name in keys} == keys
+            repeated = await _sign_up(again, email)
+            assert repeated.json()["error_code"] == "user_already_exists"
+    assert _commands_naming(str(data_dir)) == []
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+async def test_the_crash_of_any_part_ends_all_and_says_which(data_dir: Path, part: str) -> None:
+    async with spaces_up(data_dir) as up:
+        family = up.family()
+        os.kill(up.part(part), signal.SIGKILL)
+        finished = await up.finish()
+        assert finished.status == 1
+        error = json.loads(finished.out)["error"]
+        assert error["code"] == "part_crashed"
+        # Whoever depends on it may go down with it; the first to be noticed is named.
+        assert f"the part {part} ended unasked, by signal 9" in error["message"]
+        await nothing_lives(family, within_s=5.0)
+
+
+async def test_sigterm_while_it_starts_leaves_nothing(data_dir: Path) -> None:
+    starting = asyncio.create_task(run_spaces("up", "--port", "0", "--data-dir", str(data_dir)))
+    await eventually(lambda: (data_dir / "lock").exists() and _commands_naming(str(data_dir / "postgres")), 20.0)
+    down = await run_spaces("down", "--data-dir", str(data_dir))
+    assert down.status == 0, down
+    finished = await starting
+    assert finished.status == 0, finished
+    await eventually(lambda: not _commands_naming(str(data_dir)), 5.0)
+
+
+async def test_reset_makes_new_keys_and_an_empty_database(data_dir: Path) -> None:
+    email = f"{uuid4().hex}@example.com"
+    async with spaces_up(data_dir) as up:
+        assert (await _sign_up(up, email)).status_code == 200
+        first = up.told["publishable_key"]
+        await up.finish(signal.SIGTERM)
+    async with spaces_up(data_dir, "--reset") as up:
+        assert up.told["publishable_key"] != first
+        assert (await _sign_up(up, email)).status_code == 200
+
+
+async def test_secrets_are_in_no_argument_no_log_and_no_readable_file(data_dir: Path) -> None:
+    async with spaces_up(data_dir) as up:
+        assert (await _sign_up(up, f"{uuid4().hex}@example.com")).status_code == 200
+        secrets = list(json.loads((data_dir / "secrets.json").read_text()).values())
+        words = [word for mark in up.family() for word in psutil.Process(mark.pid).cmdline()]
+        logs = "".join(path.read_text(errors="replace") for path in (data_dir / "logs").iterdir())
+        for secret in secrets:
+            assert not any(secret in word for word in words)
+            assert secret not in logs
+        for name in ("secrets.json", "state.json", "lock", "logs"):
+            assert (data_dir / name).stat().st_mode & 0o077 == 0, name
+        assert (data_dir / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+async def test_it_listens_on_loopback_only(data_dir: Path) -> None:
+    async with spaces_up(data_dir) as up:
+        pids = {mark.pid for mark in up.family()}
+        listening = [
+            connection.laddr[0]
+            for connection in psutil.net_connections("inet")
+            if connection.pid in pids and connection.status == psutil.CONN_LISTEN and connection.laddr
+        ]
+        assert set(listening) == {"127.0.0.1"}
+        assert len(listening) >= 4
