@@ -90,7 +90,9 @@ async def kill_process(stage: Stage) -> None:
     soonest_s = stage.settings.lease_s - 2 * stage.settings.heartbeat_s
     check(first_s >= soonest_s, expected=f"him to be kept until his lease runs out ({soonest_s:g} s)", seen=first_s)
     await _shown_offline(stage, bob)
-    stage.ledger.note(f"shown offline {first_s:.1f} s later (lease {stage.settings.lease_s:g} s)")
+    stage.ledger.note(
+        f"shown offline {first_s:.1f} s later: a lease is {stage.settings.lease_s:g} s from the last heartbeat"
+    )
     await stage.enter(dora, stage.room.room_code)
     await stage.all_see(others, ParticipantJoined, lambda e: e.participant.user_id == dora.user_id, what="Dora join")
     stage.ledger.note("his place is free: Dora gets in")
