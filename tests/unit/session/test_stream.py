@@ -79,6 +79,14 @@ async def test_a_slow_reader_is_told_and_loses_nothing(world: World) -> None:
     assert reader.take() == ["42 x"]
 
 
+async def test_a_burst_leaves_the_readers_their_turn(world: World) -> None:
+    _, reader = await world.watched(options=SessionOptions(buffer_size=128))
+    for number in range(1000):
+        world.room.post(str(number))
+    await settle(100)
+    assert reader.told == [f"{2 + number} {number}" for number in range(1000)]
+
+
 async def test_readers_are_independent(world: World) -> None:
     session = await world.live(options=SMALL)
     slow = session.events()
