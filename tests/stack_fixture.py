@@ -40,7 +40,8 @@ def project_from_environment() -> Project | None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack() -> AsyncIterator[LocalStack]:
     """The session's local stack. A test that stops a part starts it again."""
-    async with LocalStack.temporary() as running:
+    # Many tests share it: together they would trip the plan's limit of 100 messages a second.
+    async with LocalStack.temporary(realtime_env={"SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000"}) as running:
         yield running
 
 

@@ -31,7 +31,8 @@ async def _run(settings: StackSettings, output: Output, *, reset: bool) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stopped.set)
+        if signal.getsignal(number) != signal.SIG_IGN:  # `nohup spaces up` goes on when the terminal closes
+            loop.add_signal_handler(number, stopped.set)
     stack = LocalStack(settings)
     try:
         if not await _first(stack.start(reset=reset), stopped):

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from spaces_sdk.local.folder import StackState
 
 _DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of data, secrets and logs.", show_default=True)]
-_Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
+_Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one line a result, for programs.")]
 _Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")]
 _Reset = Annotated[bool, typer.Option("--reset", help="Delete data, keys and logs of the data folder first.")]
 _PostgresBin = Annotated[
     Path | None,
     typer.Option("--postgres-bin", help="Folder with initdb and postgres, version 15 or later, in the wheel's place."),
+]
+_FaithfulLoss = Annotated[
+    bool,
+    typer.Option("--faithful-loss", help="Lose broadcasts where hosted Realtime loses them: while it has no database."),
 ]
 _DEFAULT_DATA_DIR = Path(".spaces")
 
@@ -30,6 +34,7 @@ def up(
     data_dir: _DataDir = _DEFAULT_DATA_DIR,
     reset: _Reset = False,
     postgres_bin: _PostgresBin = None,
+    faithful_loss: _FaithfulLoss = False,
     as_json: _Json = False,
 ) -> None:
     """Run Supabase on this machine, for development: Postgres, REST, Auth and Realtime, with this package's migrations.
@@ -49,7 +54,13 @@ def up(
         from spaces_sdk.cli.run_stack import run_stack
         from spaces_sdk.local.settings import StackSettings
 
-        settings = StackSettings(data_dir=data_dir, port=port, postgres_bin=postgres_bin, report=output.progress)
+        settings = StackSettings(
+            data_dir=data_dir,
+            port=port,
+            postgres_bin=postgres_bin,
+            realtime_env={"SPACES_REALTIME_FAITHFUL_LOSS": "1"} if faithful_loss else {},
+            report=output.progress,
+        )
         run_stack(settings, output, reset=reset)
 
 
@@ -100,12 +111,12 @@ def status(data_dir: _DataDir = _DEFAULT_DATA_DIR, as_json: _Json = False) -> No
 
 
 def env_lines(state: StackState) -> str:
-    """The lines to copy into a shell or a `.env` file."""
+    """The lines to copy into a shell."""
     return "\n".join(
         [
-            f"SUPABASE_URL={state.url}",
-            f"SUPABASE_PUBLISHABLE_KEY={state.publishable_key}",
-            f"SUPABASE_SECRET_KEY={state.secret_key}",
+            f"export SUPABASE_URL={state.url}",
+            f"export SUPABASE_PUBLISHABLE_KEY={state.publishable_key}",
+            f"export SUPABASE_SECRET_KEY={state.secret_key}",
         ]
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spaces_sdk.local.deno import DenoProgram
+from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.folder import StackSecrets
 from spaces_sdk.local.gateway.settings import GatewaySettings
 from spaces_sdk.local.ports import HOST
@@ -65,9 +66,10 @@ class Lite:
         await process.feed(json.dumps(told))
         try:
             await wait_until_ready(process, f"http://{HOST}:{port}/ready", within_s=READY_WITHIN_S)
-        except BaseException:
-            if "cached-only" in process.log_tail():
+        except StackError as error:
+            if "--cached-only" in error.log_tail:
                 self.program.forget()
+                error.hint = f"its cache was incomplete and will be downloaded again: run again ({error.hint})"
             raise
 
 

@@ -140,8 +140,7 @@ class PostgresCluster:
         password_file = staged.with_name(f".{self.data_dir.name}.password")
         try:
             self._write_owned(password_file, self.password_of(SUPERUSER))
-            if self._uid is not None:
-                os.chown(staged, self._uid, self._uid)
+            self._give_away(staged)
             command = [self.binaries.initdb, *initdb_arguments(self.binaries.major)]
             command += ["-D", staged, f"--username={SUPERUSER}", f"--pwfile={password_file}"]
             process = await ManagedProcess.start(
@@ -221,8 +220,21 @@ class PostgresCluster:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w", encoding="ascii") as file:
             file.write(text)
-            if self._uid is not None:
-                os.fchown(file.fileno(), self._uid, self._uid)
+        self._give_away(path)
+
+    def _give_away(self, path: Path) -> None:
+        """As root: to the user that Postgres runs as."""
+        if self._uid is None:
+            return
+        try:
+            os.chown(path, self._uid, self._uid)
+        except OSError as error:  # a container whose user namespace knows root alone
+            raise StackError(
+                f"cannot run Postgres: root may not give files to the user nobody here ({error.strerror})",
+                code="no_other_user",
+                part="postgres",
+                hint="run as a normal user, or in a container that maps more than one user id",
+            ) from error
 
 
 def temporary_folder(prefix: str) -> Path:

@@ -7,6 +7,7 @@ import asyncio
 import httpx
 
 from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.loopback import loopback_client
 from spaces_sdk.local.process import ManagedProcess
 
 _POLL_S = 0.025
@@ -20,7 +21,7 @@ async def wait_until_ready(process: ManagedProcess, url: str, *, within_s: float
         StackError: The process ended, or the time is up; with the last answer and the tail of its log.
     """
     last = "no answer"
-    async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+    async with loopback_client(timeout=5.0) as client:
         try:
             async with asyncio.timeout(within_s):
                 while process.is_running:

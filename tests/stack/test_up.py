@@ -56,7 +56,7 @@ async def test_status_tells_what_runs_and_down_ends_it(data_dir: Path) -> None:
         assert set(told["parts"]) == PARTS
         assert told["url"] == up.url
         text = await run_spaces("status", "--data-dir", str(data_dir))
-        assert f"\nSUPABASE_URL={up.url}\nSUPABASE_PUBLISHABLE_KEY=sb_publishable_" in text.out
+        assert f"\nexport SUPABASE_URL={up.url}\nexport SUPABASE_PUBLISHABLE_KEY=sb_publishable_" in text.out
         down = await run_spaces("down", "--data-dir", str(data_dir))
         assert (down.status, down.err) == (0, "")
         assert "Stopped" in down.out

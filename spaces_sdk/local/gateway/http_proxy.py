@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 
 from spaces_sdk.local.gateway.access import Refusal, bearer_of, check_key, with_apikey
 from spaces_sdk.local.gateway.keys import KeyRing, Role
+from spaces_sdk.local.loopback import loopback_client
 from spaces_sdk.local.ports import HOST
 
 _MAX_BODY_BYTES = 10 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=2.0)
-_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4.0)
 # Those of one hop (RFC 9110, 7.6.1), and those that the next hop writes itself.
 _NOT_FORWARDED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
@@ -27,8 +27,7 @@ class HttpProxy:
         self._keys = keys
         self._lite = f"http://{HOST}:{lite_port}"
         self._realtime = f"http://{HOST}:{realtime_port}"
-        # The user's proxy variables are for the way out, not for loopback.
-        self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, trust_env=False, follow_redirects=False)
+        self._client = loopback_client(timeout=_TIMEOUT)
 
     async def aclose(self) -> None:
         await self._client.aclose()
