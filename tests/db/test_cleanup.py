@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from tests.db.support.actors import SERVICE
+from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Space, check_steps, open_space
@@ -127,6 +129,25 @@ async def test_a_room_that_somebody_is_changing_is_left_for_the_next_call(db: Da
         await connection.execute("select from spaces.room_heads where room_id = %s for no key update", [space.id])
         assert (await clean(db))["rooms_deleted"] == 0
     assert (await clean(db))["rooms_deleted"] == 1
+
+
+async def test_a_room_that_somebody_has_just_come_into_stays(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    await space.expire(bob)
+    await let_pass(space, 48)
+    async with AsyncExitStack() as started, db.superuser.connection() as holder:
+        async with holder.transaction():
+            # The clean-up has chosen its rooms when it comes to their locks.
+            await holder.execute("lock table spaces.room_heads in access exclusive mode")
+            (waiting,) = await started.enter_async_context(pending(db, Call(SERVICE, "cleanup_inactive_rooms", {})))
+            assert not waiting.is_answered
+            await holder.execute(
+                "update spaces.connections set expires_at = now() + interval '1 minute' where connection_id = %s",
+                [bob.connection],
+            )
+        assert (await waiting.answer())["rooms_deleted"] == 0
+    assert await rooms(db) == {space.id}
 
 
 async def test_nothing_to_do(db: Database) -> None:

@@ -123,7 +123,10 @@ async def test_the_id_alone_does_not_let_them_back(space: Space) -> None:
 
 async def test_an_admission_from_before_does_not_let_them_back(space: Space) -> None:
     bob = await space.newcomer()
-    await space.admit(bob.actor)
+    await space.db.sql(
+        "insert into spaces.admissions (room_id, user_id, expires_at) values (%s, %s, now() + interval '1 hour')",
+        [space.id, bob.id],
+    )
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
     with refused("kicked"):
         await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=bob.connection)

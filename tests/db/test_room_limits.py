@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
 
 from tests.db.support.actors import Refused, check_refusal, refused
+from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database, gathered
 from tests.db.support.realtime import named
 from tests.db.support.rooms import check_steps, open_space, unchanged
@@ -56,6 +58,27 @@ async def test_opening_again_and_creating_at_once_share_the_limit(db: Database) 
     )
     active = await db.value("select count(*) from public.rooms where host_user_id = %s and is_active", [ada.id])
     assert active == 5
+
+
+@pytest.mark.parametrize("first", ["create", "open"])
+async def test_opening_and_creating_wait_for_each_other(db: Database, first: str) -> None:
+    ada = await db.user("ada")
+    closed = await open_space(db, ada)
+    await closed.call(ada, "update_room_state", p_changes={"is_active": False})
+    for _ in range(4):
+        await open_space(db, ada)
+    calls = {
+        "create": Call(ada, "create_room", {"p_name": "Jam"}),
+        "open": Call(ada, "update_room_state", {"p_room_id": closed.id, "p_changes": {"is_active": True}}),
+    }
+    ahead = calls.pop(first)
+    (behind,) = calls.values()
+    async with AsyncExitStack() as started, db.api.connection() as connection:
+        async with connection.transaction():
+            assert (await db.call_on(connection, ahead.who, ahead.rpc, ahead.arguments))["ok"]
+            (waiting,) = await started.enter_async_context(pending(db, behind))
+            assert not waiting.is_answered
+        check_refusal(await waiting.answer(), "room_limit_reached")
 
 
 async def test_of_twenty_who_join_a_room_with_one_place_one_succeeds(db: Database) -> None:

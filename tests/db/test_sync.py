@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.db.support.actors import Actor, Json, refused
+from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database
 from tests.db.support.rooms import Member, Space, check_steps, open_space
 
@@ -207,6 +209,25 @@ async def test_the_head_never_names_a_message_that_the_answer_lacks(space: Space
     finally:
         await writing
     assert seen == 120
+
+
+async def test_what_is_committed_while_a_sync_runs_is_no_part_of_it(space: Space) -> None:
+    bob = await space.newcomer("Bob")
+    head = await space.head()
+    call = Call(space.host, "sync_room", {"p_room_id": str(space.id), "p_after": 0})
+    async with AsyncExitStack() as started, space.db.superuser.connection() as holder:
+        async with holder.transaction():
+            # It has read the head when it comes to the messages, and reads the participants after them.
+            await holder.execute("lock table public.room_messages in access exclusive mode")
+            (waiting,) = await started.enter_async_context(pending(space.db, call))
+            assert not waiting.is_answered
+            await holder.execute("update spaces.room_heads set head = head + 1 where room_id = %s", [space.id])
+            await holder.execute(
+                "update public.room_participants set display_name = 'Robert' where user_id = %s", [bob.id]
+            )
+        page = await waiting.answer()
+    names = {each["user_id"]: each["display_name"] for each in page["participants"]}
+    assert (page["head"], names[str(bob.id)]) == (head, "Bob")
 
 
 async def test_a_sync_and_the_events_after_it_make_the_whole_table(space: Space) -> None:

@@ -83,6 +83,16 @@ async def test_a_kick_ends_it_at_commit(space: Space) -> None:
     assert await may_read(space.db, eve.actor, after)
 
 
+async def test_somebody_removed_does_not_listen_even_with_a_lease_left(space: Space) -> None:
+    # A kick ends the leases too; either alone must be enough.
+    bob = await space.newcomer("bob")
+    await space.db.sql(
+        "update public.room_participants set status = 'kicked', is_online = false where user_id = %s", [bob.id]
+    )
+    assert await space.live_count() == 1
+    assert not await may_read(space.db, bob.actor, await space.topic())
+
+
 async def test_an_old_epoch_is_admitted_to_who_is_still_in(space: Space) -> None:
     # It is silent, so that is harmless; a refused join would freeze the whole socket for five seconds.
     bob, eve = await space.newcomer("bob"), await space.newcomer("eve")
