@@ -8,7 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.db.support.actors import refused
+from tests.db.support.actors import expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.rooms import Member, Space, open_space, unchanged
 
@@ -54,7 +54,7 @@ ROOMS: dict[str, dict[str, Any]] = {
 async def test_create_room(db: Database, value: str) -> None:
     user = await db.user()
     async with unchanged(db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await db.call(user, "create_room", **{"p_name": "Jam", **ROOMS[value]})
 
 
@@ -79,7 +79,7 @@ CODES = [
 async def test_room_codes(db: Database, code: str | None) -> None:
     user = await db.user()
     async with unchanged(db):
-        with refused("invalid_room_code"):
+        with expect_refusal("invalid_room_code"):
             await db.call(user, "get_room_by_code", p_code=code)
 
 
@@ -97,7 +97,7 @@ async def test_join_room(space: Space, value: str) -> None:
     user = await space.db.user()
     await space.admit(user)
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(user, "join_room", **{"p_display_name": "Bob", "p_connection_id": uuid4(), **JOINS[value]})
 
 
@@ -118,25 +118,25 @@ NOT_FOR_HUMANS = ["ai_response", "system"]
 @pytest.mark.parametrize("value", sorted(MESSAGES))
 async def test_insert_message(space: Space, ada: Member, value: str) -> None:
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, "insert_message", **{"p_content": "hello", **MESSAGES[value]})
 
 
 @pytest.mark.parametrize("message_type", NOT_FOR_HUMANS)
 async def test_what_a_human_does_not_send(space: Space, ada: Member, message_type: str) -> None:
     async with unchanged(space.db):
-        with refused("not_allowed"):
+        with expect_refusal("not_allowed"):
             await space.say(ada, p_message_type=message_type)
 
 
 async def test_what_a_bot_does_not_send(space: Space) -> None:
     bot = await space.newcomer("bot", app_metadata={"spaces_kind": "bot"})
     async with unchanged(space.db):
-        with refused("not_allowed"):
+        with expect_refusal("not_allowed"):
             await space.say(bot, p_message_type="system")
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.say(bot, "x" * 200_001, p_message_type="ai_response")
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.say(bot, "x" * 8001)
 
 
@@ -155,7 +155,7 @@ async def test_a_reply_to_nothing(space: Space, ada: Member, where: str) -> None
     await elsewhere.enter(space.host)
     target = (await elsewhere.say(space.host))["id"] if where == "another room" else uuid4()
     async with unchanged(space.db):
-        with refused("message_not_found"):
+        with expect_refusal("message_not_found"):
             await space.say(ada, p_reply_to=target)
 
 
@@ -171,7 +171,7 @@ BATCHES: dict[str, Any] = {
 @pytest.mark.parametrize("value", sorted(BATCHES))
 async def test_insert_messages(space: Space, ada: Member, value: str) -> None:
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, "insert_messages", p_messages=BATCHES[value])
 
 
@@ -226,14 +226,14 @@ CHANGES: dict[str, Any] = {
 @pytest.mark.parametrize("value", sorted(CHANGES))
 async def test_update_room_state(space: Space, value: str) -> None:
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(space.host, "update_room_state", p_changes=CHANGES[value])
 
 
 async def test_settings_that_grow_over_16_kb_bit_by_bit(space: Space) -> None:
     await space.call(space.host, "update_room_state", p_changes={"settings": {"a": "x" * 10_000}})
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(space.host, "update_room_state", p_changes={"settings": {"b": "x" * 10_000}})
 
 
@@ -242,7 +242,7 @@ async def test_settings_that_are_nested_without_end(space: Space) -> None:
     for _ in range(300):
         deep = {"a": deep}
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(space.host, "update_room_state", p_changes={"settings": deep})
 
 
@@ -262,13 +262,13 @@ SIGNALS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("value", sorted(SIGNALS))
 async def test_signal(space: Space, ada: Member, value: str) -> None:
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, "signal", **{"p_kind": "typing", **SIGNALS[value]})
 
 
 async def test_set_voice(space: Space, ada: Member) -> None:
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, "set_voice", p_on=None)
 
 
@@ -276,13 +276,13 @@ async def test_set_voice(space: Space, ada: Member) -> None:
 async def test_set_participant_kind(space: Space, ada: Member, kind: str | None) -> None:
     bob = await space.newcomer()
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, "set_participant_kind", p_user_id=bob.id, p_kind=kind)
 
 
 async def test_a_kind_for_a_stranger(space: Space, ada: Member) -> None:
     async with unchanged(space.db):
-        with refused("participant_not_found"):
+        with expect_refusal("participant_not_found"):
             await space.call(ada, "set_participant_kind", p_user_id=uuid4(), p_kind="bot")
 
 
@@ -304,7 +304,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
 async def test_pages(space: Space, ada: Member, value: str) -> None:
     rpc, arguments = PAGES[value]
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.call(ada, rpc, **arguments)
 
 
@@ -313,9 +313,9 @@ async def test_ids_that_are_none(db: Database) -> None:
     async with unchanged(db):
         with pytest.raises(psycopg.DataError):
             await db.call(user, "get_room_by_id", p_room_id="no uuid")
-        with refused("room_not_found"):
+        with expect_refusal("room_not_found"):
             await db.call(user, "get_room_by_id", p_room_id=None)
-        with refused("room_not_found"):
+        with expect_refusal("room_not_found"):
             await db.call(user, "insert_message", p_room_id=None, p_content="hello")
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import ANON, SERVICE, Actor, Refused, check_refusal, denied, refused
+from tests.db.support.actors import ANON, SERVICE, Actor, Refused, check_refusal, expect_denied, expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space, unchanged
 
@@ -66,7 +66,7 @@ async def space(db: Database) -> Space:
 async def test_the_publishable_key_alone_calls_nothing(space: Space, rpc: str) -> None:
     arguments = IN_A_ROOM[rpc] | {"p_room_id": space.id} if rpc in IN_A_ROOM else ELSEWHERE[rpc]
     async with unchanged(space.db):
-        with denied():
+        with expect_denied():
             await space.db.call(ANON, rpc, **arguments)
 
 
@@ -74,7 +74,7 @@ async def test_the_publishable_key_alone_calls_nothing(space: Space, rpc: str) -
 async def test_users_do_not_call_what_is_for_the_service(space: Space, rpc: str) -> None:
     for who in (ANON, space.host):
         async with unchanged(space.db):
-            with denied():
+            with expect_denied():
                 await space.db.call(who, rpc)
 
 
@@ -82,7 +82,7 @@ async def test_users_do_not_call_what_is_for_the_service(space: Space, rpc: str)
 async def test_the_secret_key_is_no_user(space: Space, rpc: str) -> None:
     arguments = IN_A_ROOM[rpc] | {"p_room_id": space.id} if rpc in IN_A_ROOM else ELSEWHERE[rpc]
     async with unchanged(space.db):
-        with refused("not_authenticated"):
+        with expect_refusal("not_authenticated"):
             await space.db.call(SERVICE, rpc, **arguments)
 
 
@@ -104,7 +104,7 @@ async def test_a_stranger_is_no_host(space: Space) -> None:
 async def test_a_room_that_is_not_there(db: Database, rpc: str) -> None:
     user = await db.user()
     async with unchanged(db):
-        with refused("room_not_found"):
+        with expect_refusal("room_not_found"):
             await db.call(user, rpc, p_room_id=uuid4(), **IN_A_ROOM[rpc])
 
 
@@ -113,7 +113,7 @@ async def test_a_token_without_a_subject(space: Space, rpc: str) -> None:
     nobody = Actor("nobody", "authenticated", None, {"role": "authenticated"})
     arguments = IN_A_ROOM[rpc] | {"p_room_id": space.id} if rpc in IN_A_ROOM else ELSEWHERE[rpc]
     async with unchanged(space.db):
-        with refused("not_authenticated"):
+        with expect_refusal("not_authenticated"):
             await space.db.call(nobody, rpc, **arguments)
 
 
@@ -123,7 +123,7 @@ async def test_a_token_of_a_deleted_account(space: Space, rpc: str) -> None:
     await space.db.sql("delete from auth.users where id = %s", [gone.id])
     arguments = {"p_code": space.code} if rpc == "get_room_by_code" else ELSEWHERE[rpc]
     async with unchanged(space.db):
-        with refused("not_authenticated"):
+        with expect_refusal("not_authenticated"):
             await space.db.call(gone, rpc, **arguments)
 
 
@@ -139,7 +139,7 @@ async def test_a_muted_one_does_not_speak(space: Space, rpc: str) -> None:
     bob = await space.newcomer("bob")
     await space.db.sql("update public.room_participants set is_muted = true where user_id = %s", [bob.id])
     async with unchanged(space.db):
-        with refused("muted"):
+        with expect_refusal("muted"):
             await space.call(bob, rpc, **MUTED_MAY_NOT[rpc])
 
 
@@ -181,7 +181,7 @@ async def test_somebody_offline_reads_writes_and_may_not_switch_voice(space: Spa
     assert (await space.call(bob, "get_room_messages"))["items"]
     assert (await space.call(bob, "get_room_by_id"))["room"]["id"] == str(space.id)
     await space.say(bob)
-    with refused("lease_expired"):
+    with expect_refusal("lease_expired"):
         await space.call(bob, "set_voice", p_on=True)
 
 
@@ -197,7 +197,7 @@ async def test_a_closed_room(space: Space, rpc: str) -> None:
     bob = await space.newcomer("bob")
     await space.call(space.host, "update_room_state", p_changes={"is_active": False})
     async with unchanged(space.db):
-        with refused("room_inactive"):
+        with expect_refusal("room_inactive"):
             await space.call(bob, rpc, **CLOSED_REFUSES[rpc])
 
 
@@ -222,7 +222,7 @@ async def test_the_word_bot_counts_in_the_verified_place_only(space: Space, clai
 
 async def test_a_human_becomes_a_bot_by_the_hosts_word(space: Space) -> None:
     bob = await space.newcomer("bob")
-    with refused("not_allowed"):
+    with expect_refusal("not_allowed"):
         await space.say(bob, p_message_type="ai_response")
     await space.call(space.host, "set_participant_kind", p_user_id=bob.id, p_kind="bot")
     assert (await space.say(bob, p_message_type="ai_response"))["sender_kind"] == "bot"

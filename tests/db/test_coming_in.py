@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import SERVICE, refused
+from tests.db.support.actors import SERVICE, expect_refusal
 from tests.db.support.database import Database, gathered
 from tests.db.support.rooms import Space, open_space, unchanged
 
@@ -36,7 +36,7 @@ async def test_a_look_up_joins_nobody(space: Space) -> None:
     bob = await space.db.user("bob")
     await space.admit(bob)
     assert await space.live_count() == 0
-    with refused("room_not_found"):
+    with expect_refusal("room_not_found"):
         await space.call(bob, "get_room_by_id")
 
 
@@ -69,13 +69,13 @@ async def test_an_admission_from_before_a_room_was_private_lets_nobody_in(space:
     bob = await space.db.user("bob")
     await space.admit(bob)
     await space.call(space.host, "update_room_state", p_changes={"visibility": "private"})
-    with refused("room_not_found"):
+    with expect_refusal("room_not_found"):
         await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=uuid4())
 
 
 async def test_the_id_alone_lets_no_newcomer_in(space: Space) -> None:
     async with unchanged(space.db):
-        with refused("room_not_found"):
+        with expect_refusal("room_not_found"):
             await space.call(await space.db.user(), "join_room", p_display_name="Eve", p_connection_id=uuid4())
 
 
@@ -88,12 +88,12 @@ async def test_the_id_alone_serves_who_is_in_it_already(space: Space) -> None:
 async def test_an_admission_is_for_one_user_and_for_some_minutes(space: Space) -> None:
     bob = await space.db.user("bob")
     await space.admit(bob)
-    with refused("room_not_found"):
+    with expect_refusal("room_not_found"):
         await space.call(await space.db.user("eve"), "join_room", p_display_name="Eve", p_connection_id=uuid4())
     await space.db.sql(
         "update spaces.admissions set expires_at = expires_at - interval '601 seconds' where room_id = %s", [space.id]
     )
-    with refused("room_not_found"):
+    with expect_refusal("room_not_found"):
         await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=uuid4())
 
 
@@ -107,7 +107,7 @@ async def test_a_public_room_is_not_open_to_somebody_kicked(db: Database) -> Non
     space = await open_space(db, p_visibility="public")
     bob = await space.newcomer("bob")
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
-    with refused("kicked"):
+    with expect_refusal("kicked"):
         await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=bob.connection)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.db.support.actors import ANON, SERVICE, Actor, denied
+from tests.db.support.actors import ANON, SERVICE, Actor, expect_denied
 from tests.db.support.database import Database
 from tests.db.support.templates import Templates
 
@@ -44,5 +44,5 @@ async def test_the_migration_role_is_no_superuser(bare: Database) -> None:
 
 async def test_users_cannot_make_tables(bare: Database) -> None:
     ada = await bare.user("ada")
-    with denied():
+    with expect_denied():
         await bare.select(ada, "create table public.mine ()")

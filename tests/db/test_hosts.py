@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.db.support.actors import refused
+from tests.db.support.actors import expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Member, Space, check_steps, open_space, unchanged
@@ -85,7 +85,7 @@ async def test_a_kicked_one_is_never_promoted(space: Space) -> None:
 async def test_the_new_host_may_what_hosts_may(space: Space) -> None:
     first, second = await space.newcomer("first"), await space.newcomer("second")
     await delete_account(space)
-    with refused("not_host"):
+    with expect_refusal("not_host"):
         await space.call(first, "update_room_state", p_changes={"mode": "playful"})
     await space.db.call(first.actor, "heartbeat", p_connection_ids=[first.connection])
     await space.call(first, "update_room_state", p_changes={"mode": "playful"})
@@ -119,7 +119,7 @@ async def test_only_the_host(space: Space, rpc: str, role: str) -> None:
     who = elsewhere.host if role == "host of another room" else bob.actor
     arguments = HOSTS_ONLY[rpc] | ({"p_user_id": bob.id} if rpc == "set_participant_kind" else {})
     async with unchanged(space.db):
-        with refused("not_host"):
+        with expect_refusal("not_host"):
             await space.call(who, rpc, **arguments)
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import Refused, check_refusal, refused
+from tests.db.support.actors import Refused, check_refusal, expect_refusal
 from tests.db.support.database import Database, gathered
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Space, check_steps, empty_buckets, open_space, unchanged
@@ -66,7 +66,7 @@ async def test_an_id_of_another_sender_is_a_conflict(space: Space) -> None:
     message_id = uuid4()
     await space.say(ada, "a secret", p_id=message_id)
     async with unchanged(space.db):
-        with refused("conflict"):
+        with expect_refusal("conflict"):
             await space.say(bob, "mine", p_id=message_id)
 
 
@@ -74,7 +74,7 @@ async def test_an_id_of_a_system_message_is_a_conflict(space: Space) -> None:
     ada = await space.enter(space.host)
     (system,) = await space.messages()
     async with unchanged(space.db):
-        with refused("conflict"):
+        with expect_refusal("conflict"):
             await space.say(ada, "mine", p_id=system["id"])
 
 
@@ -120,7 +120,7 @@ async def test_a_repeat_in_a_closed_room_is_answered(space: Space) -> None:
     message_id = uuid4()
     first = await space.say(ada, p_id=message_id)
     await space.call(ada, "update_room_state", p_changes={"is_active": False})
-    with refused("room_inactive"):
+    with expect_refusal("room_inactive"):
         await space.say(ada)
     assert (await space.say(ada, p_id=message_id))["id"] == first["id"]
 
@@ -130,7 +130,7 @@ async def test_a_repeat_by_somebody_muted_tells_id_and_seq_only(space: Space) ->
     message_id = uuid4()
     first = await space.say(bob, p_id=message_id)
     await space.db.sql("update public.room_participants set is_muted = true where user_id = %s", [bob.id])
-    with refused("muted"):
+    with expect_refusal("muted"):
         await space.say(bob)
     async with unchanged(space.db):
         again = await space.call(bob, "insert_message", p_content="hello", p_id=message_id)
@@ -264,7 +264,7 @@ async def test_a_connection_of_somebody_else_is_a_conflict(space: Space) -> None
     bob, eve = await space.newcomer("bob"), await space.db.user("eve")
     await space.admit(eve)
     async with unchanged(space.db):
-        with refused("conflict"):
+        with expect_refusal("conflict"):
             await space.call(eve, "join_room", p_display_name="Eve", p_connection_id=bob.connection)
 
 
@@ -273,5 +273,5 @@ async def test_a_connection_of_another_room_is_a_conflict(space: Space) -> None:
     bob = await elsewhere.newcomer("bob")
     await space.admit(bob.actor)
     async with unchanged(space.db):
-        with refused("conflict"):
+        with expect_refusal("conflict"):
             await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=bob.connection)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import refused
+from tests.db.support.actors import expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.rooms import Member, Space, check_steps, open_space, unchanged
 
@@ -46,26 +46,26 @@ async def test_a_moderator_does_not_remove(space: Space, target: str) -> None:
     boss, other = await moderator(space), await moderator(space, "other")
     user_id = {"host": space.host.id, "moderator": other.id, "themselves": boss.id}[target]
     async with unchanged(space.db):
-        with refused("not_allowed"):
+        with expect_refusal("not_allowed"):
             await space.call(boss, "kick_participant", p_user_id=user_id)
 
 
 async def test_the_host_does_not_remove_themselves(space: Space) -> None:
     async with unchanged(space.db):
-        with refused("not_allowed"):
+        with expect_refusal("not_allowed"):
             await space.call(space.host, "kick_participant", p_user_id=space.host.id)
 
 
 async def test_a_member_removes_nobody(space: Space) -> None:
     bob, eve = await space.newcomer(), await space.newcomer()
     async with unchanged(space.db):
-        with refused("not_allowed"):
+        with expect_refusal("not_allowed"):
             await space.call(bob, "kick_participant", p_user_id=eve.id)
 
 
 async def test_a_stranger_cannot_be_removed(space: Space) -> None:
     async with unchanged(space.db):
-        with refused("participant_not_found"):
+        with expect_refusal("participant_not_found"):
             await space.call(space.host, "kick_participant", p_user_id=uuid4())
 
 
@@ -88,9 +88,9 @@ async def test_a_kicked_one_may_do_nothing(space: Space) -> None:
             "get_room_messages": {},
             "sync_room": {"p_after": 0},
         }.items():
-            with refused("kicked"):
+            with expect_refusal("kicked"):
                 await space.call(bob, rpc, **arguments)
-        with refused("room_not_found"):
+        with expect_refusal("room_not_found"):
             await space.call(bob, "get_room_by_id")
         (lease,) = (await space.db.call(bob.actor, "heartbeat", p_connection_ids=[bob.connection]))["leases"]
     assert lease["status"] == "kicked"
@@ -101,7 +101,7 @@ async def test_a_kicked_ones_signal_reaches_nobody(space: Space) -> None:
     bob = await space.newcomer()
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
     async with unchanged(space.db):
-        with refused("kicked"):
+        with expect_refusal("kicked"):
             await space.call(bob, "signal", p_kind="typing")
 
 
@@ -117,7 +117,7 @@ async def test_the_id_alone_does_not_let_them_back(space: Space) -> None:
     bob = await space.newcomer()
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
     async with unchanged(space.db):
-        with refused("kicked"):
+        with expect_refusal("kicked"):
             await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=bob.connection)
 
 
@@ -128,7 +128,7 @@ async def test_an_admission_from_before_does_not_let_them_back(space: Space) -> 
         [space.id, bob.id],
     )
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
-    with refused("kicked"):
+    with expect_refusal("kicked"):
         await space.call(bob, "join_room", p_display_name="Bob", p_connection_id=bob.connection)
 
 

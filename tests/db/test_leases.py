@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import refused
+from tests.db.support.actors import expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Member, Space, check_steps, open_space, unchanged
@@ -220,7 +220,7 @@ async def test_leaving_ends_no_connection_of_somebody_else(space: Space) -> None
 async def test_voice_needs_a_live_lease(space: Space) -> None:
     bob = await space.newcomer("bob")
     await space.expire(bob)
-    with refused("lease_expired"):
+    with expect_refusal("lease_expired"):
         await space.call(bob, "set_voice", p_on=True)
     assert (await space.participant(bob))["voice_since"] is None
 
@@ -248,7 +248,7 @@ async def test_a_reader_without_a_lease_is_never_swept(space: Space) -> None:
 async def test_a_heartbeat_is_for_one_to_a_hundred_connections(space: Space, count: int) -> None:
     bob = await space.newcomer("bob")
     async with unchanged(space.db):
-        with refused("invalid_argument"):
+        with expect_refusal("invalid_argument"):
             await space.db.call(bob.actor, "heartbeat", p_connection_ids=[uuid4() for _ in range(count)])
 
 

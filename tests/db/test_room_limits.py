@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import Refused, check_refusal, refused
+from tests.db.support.actors import Refused, check_refusal, expect_refusal
 from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database, gathered
 from tests.db.support.realtime import named
@@ -35,12 +35,12 @@ async def test_a_closed_room_makes_place_for_another_and_cannot_be_opened_above_
     spaces = [await open_space(db, await db.user("ada"))]
     ada = spaces[0].host
     spaces += [await open_space(db, ada) for _ in range(4)]
-    with refused("room_limit_reached"):
+    with expect_refusal("room_limit_reached"):
         await open_space(db, ada)
     await spaces[0].call(ada, "update_room_state", p_changes={"is_active": False})
     await open_space(db, ada)
     async with unchanged(db):
-        with refused("room_limit_reached"):
+        with expect_refusal("room_limit_reached"):
             await spaces[0].call(ada, "update_room_state", p_changes={"is_active": True})
     await spaces[1].call(ada, "delete_room")
     answer = await spaces[0].call(ada, "update_room_state", p_changes={"is_active": True})
@@ -104,7 +104,7 @@ async def test_several_connections_of_one_user_take_one_place(db: Database) -> N
     for _ in range(4):
         await space.enter(bob.actor)
     await space.newcomer("eve")
-    with refused("room_full"):
+    with expect_refusal("room_full"):
         await space.newcomer("late")
     assert await space.live_count() == 2
 
@@ -119,12 +119,12 @@ async def test_a_full_room_says_so(db: Database) -> None:
 async def test_an_expired_lease_frees_its_place(db: Database) -> None:
     space = await open_space(db, p_max_participants=1)
     bob = await space.newcomer("bob")
-    with refused("room_full"):
+    with expect_refusal("room_full"):
         await space.newcomer("early")
     await space.expire(bob)
     assert await space.call(space.host, "is_room_full") is False
     await space.newcomer("eve")
-    with refused("room_full"):
+    with expect_refusal("room_full"):
         await space.join(bob)
     await check_steps(space)
 
@@ -132,7 +132,7 @@ async def test_an_expired_lease_frees_its_place(db: Database) -> None:
 async def test_the_host_needs_a_place_too(db: Database) -> None:
     space = await open_space(db, p_max_participants=1)
     await space.newcomer()
-    with refused("room_full"):
+    with expect_refusal("room_full"):
         await space.enter(space.host)
 
 
@@ -150,7 +150,7 @@ async def test_a_smaller_room_keeps_who_is_in_it(db: Database) -> None:
     bob, _ = await space.newcomer("bob"), await space.newcomer("eve")
     await space.call(space.host, "update_room_state", p_changes={"max_participants": 1})
     assert await space.live_count() == 2
-    with refused("room_full"):
+    with expect_refusal("room_full"):
         await space.newcomer("late")
     await space.join(bob)  # renews what he has
     assert await space.live_count() == 2

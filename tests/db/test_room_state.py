@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.db.support.actors import Json, refused
+from tests.db.support.actors import Json, expect_refusal
 from tests.db.support.database import Database
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Space, check_steps, open_space
@@ -87,7 +87,7 @@ async def test_a_closed_room_has_nobody_in_it_and_can_be_opened_again(space: Spa
     assert await space.live_count() == 0
     row = await space.participant(bob)
     assert (row["is_online"], row["voice_since"], row["status"]) == (False, None, "active")
-    with refused("room_inactive"):
+    with expect_refusal("room_inactive"):
         await change(space, mode="playful")
     assert (await change(space, is_active=True, mode="playful"))["state"]["mode"] == "playful"
     await space.join(bob)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import Actor, Json, refused
+from tests.db.support.actors import Actor, Json, expect_refusal
 from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database
 from tests.db.support.rooms import Member, Space, check_steps, open_space
@@ -175,7 +175,7 @@ async def test_what_is_written_between_two_pages_is_left_for_later(space: Space)
 @pytest.mark.parametrize("after", ["above the head", "far above", -1])
 async def test_a_position_that_the_room_has_not_reached(space: Space, after: Any) -> None:
     position = {"above the head": await space.head() + 1, "far above": 2**62}.get(after, after)
-    with refused("invalid_argument"):
+    with expect_refusal("invalid_argument"):
         await space.call(space.host, "sync_room", p_after=position)
 
 
@@ -183,14 +183,14 @@ async def test_a_position_that_the_room_has_not_reached(space: Space, after: Any
     "cursor", [{}, [], "x", 1, {"phase": 3, "at": 1}, {"phase": 1, "at": -1}, {"phase": 1, "at": "x"}, {"phase": None}]
 )
 async def test_a_cursor_of_somebodys_own_making(space: Space, cursor: Any) -> None:
-    with refused("invalid_argument"):
+    with expect_refusal("invalid_argument"):
         await space.call(space.host, "sync_room", p_after=0, p_to=await space.head(), p_cursor=cursor)
 
 
 async def test_a_cursor_needs_the_position_of_its_first_page(space: Space) -> None:
     await fill(space, 210)
     first = await space.call(space.host, "sync_room", p_after=0)
-    with refused("invalid_argument"):
+    with expect_refusal("invalid_argument"):
         await space.call(space.host, "sync_room", p_after=0, p_cursor=first["cursor"])
 
 

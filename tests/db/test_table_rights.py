@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.db.support.actors import ANON, SERVICE, Actor, denied
+from tests.db.support.actors import ANON, SERVICE, Actor, expect_denied
 from tests.db.support.database import Database
 from tests.db.support.rooms import Member, Space, open_space, unchanged
 
@@ -80,7 +80,7 @@ async def test_modes_are_for_every_user(space: Space) -> None:
 
 @pytest.mark.parametrize("table", ["room_messages", "room_modes", "room_participants", "rooms"])
 async def test_the_publishable_key_alone_sees_no_table(db: Database, table: str) -> None:
-    with denied():
+    with expect_denied():
         await db.select(ANON, f"select 1 from public.{table}")
 
 
@@ -90,7 +90,7 @@ async def test_the_publishable_key_alone_sees_no_table(db: Database, table: str)
 @pytest.mark.parametrize("role", ["anon", "user", "service"])
 async def test_the_private_schema_is_shut(db: Database, role: str, table: str) -> None:
     who = {"anon": ANON, "service": SERVICE, "user": await db.user()}[role]
-    with denied():
+    with expect_denied():
         await db.select(who, f"select 1 from spaces.{table}")
 
 
@@ -130,7 +130,7 @@ async def test_nobody_writes_to_a_table(space: Space, role: str, write: str) -> 
     }[role]
     statement = WRITES[write].format(user=f"'{who.user_id or member.id}'", room=f"'{space.id}'")
     async with unchanged(space.db):
-        with denied():
+        with expect_denied():
             await space.db.select(who, statement)
 
 

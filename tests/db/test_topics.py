@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.db.support.actors import ANON, SERVICE, Actor, denied
+from tests.db.support.actors import ANON, SERVICE, Actor, expect_denied
 from tests.db.support.database import Database, fetch
 from tests.db.support.realtime import may_read, may_write, topic_of
 from tests.db.support.rooms import Space, open_space
@@ -133,7 +133,7 @@ async def test_nobody_rewrites_what_was_said(space: Space) -> None:
     async with space.db.transaction(bob.actor) as connection:
         await connection.execute("select set_config('realtime.topic', %s, true)", [await space.topic()])
         assert await fetch(connection, "update realtime.messages set event = 'forged' returning id") == []
-    with denied():
+    with expect_denied():
         await space.db.select(bob.actor, "delete from realtime.messages")
 
 

@@ -63,7 +63,7 @@ class Refused(Exception):  # noqa: N818  (an answer of the database, not a failu
 
 
 @contextmanager
-def refused(code: str) -> Generator[None]:
+def expect_refusal(code: str) -> Generator[None]:
     """Expect the code, with its status, and a text that a person can act on."""
     with pytest.raises(Refused) as caught:
         yield
@@ -80,7 +80,7 @@ def check_refusal(error: Refused, code: str) -> None:
 
 
 @contextmanager
-def denied() -> Generator[None]:
+def expect_denied() -> Generator[None]:
     """Expect that Postgres itself says no: a missing grant, or row level security."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         yield
