@@ -36,6 +36,9 @@ create index room_messages_user_id_idx on public.room_messages (user_id);
 create index room_messages_reply_to_idx on public.room_messages (reply_to) where reply_to is not null;
 -- For the second part of sync_room: rows that changed after they were made, few among many.
 create index room_messages_room_id_revision_idx on public.room_messages (room_id, revision) where revision > seq;
+-- For leave_room: what the conversation has said about somebody's coming and going.
+create index room_messages_notices_idx on public.room_messages (room_id, (metadata ->> 'user_id'), created_at)
+  where message_type = 'system';
 
 alter table public.room_messages enable row level security;
 create policy room_messages_are_read_by_members on public.room_messages for select to authenticated

@@ -14,7 +14,7 @@ alter table spaces.rate_buckets enable row level security;
 revoke all on table spaces.rate_buckets from public, anon, authenticated, service_role;
 comment on table spaces.rate_buckets is
   'What is left of each limit. One row a user and room for send, signal and moderation: one a user would make a bot wait for itself.';
-comment on column spaces.rate_buckets.user_id is 'All zeros for what all users share.';
+comment on column spaces.rate_buckets.user_id is 'All zeros for what all users of a room share.';
 comment on column spaces.rate_buckets.room_id is 'All zeros for what does not belong to a room.';
 comment on column spaces.rate_buckets.taken is 'How many the last call got.';
 
@@ -82,6 +82,41 @@ end
 $$;
 revoke all on function spaces.retry_after_s(uuid, text, uuid, text) from public, anon, authenticated, service_role;
 comment on function spaces.retry_after_s(uuid, text, uuid, text) is 'Seconds until a bucket holds a whole token.';
+
+-- The bucket of all users together for codes that led nowhere. It is a sequence, because no rollback undoes one: the
+-- REST API lets a caller filter an answer, and a filter that fails on misses alone would take back every miss. Its unit is
+-- a token: a bucket that is empty stands at `now` (seconds of the epoch times tokens a second), a full one a capacity below.
+create sequence spaces.code_misses minvalue -4611686018427387904;
+revoke all on sequence spaces.code_misses from public, anon, authenticated, service_role;
+comment on sequence spaces.code_misses is 'How far the codes that led nowhere have used up what all users together may try.';
+
+-- Seconds until one more miss is allowed; 0 when it is. With p_count it counts one, allowed or not.
+create function spaces.code_miss_wait_s(p_count boolean)
+returns numeric language plpgsql volatile set search_path = '' as $$
+declare
+  v_capacity integer;
+  v_refill numeric;
+  v_now numeric;
+  v_at bigint;
+begin
+  select l.capacity, l.refill_per_s into v_capacity, v_refill from spaces.limits l where l.action = 'code_miss_all';
+  if not found then
+    return 0;
+  end if;
+  v_now := extract(epoch from clock_timestamp()) * v_refill;
+  select s.last_value into v_at from spaces.code_misses s;
+  -- Below: full for a while already. Far above: the limit or the clock was changed, and it starts full again.
+  if v_at not between floor(v_now) - v_capacity and floor(v_now) + v_capacity then
+    v_at := pg_catalog.setval('spaces.code_misses', (floor(v_now) - v_capacity)::bigint);
+  end if;
+  if p_count then
+    v_at := pg_catalog.nextval('spaces.code_misses');
+  end if;
+  return ceil(greatest(0, v_at + 1 - v_now) / v_refill * 1000) / 1000;
+end
+$$;
+revoke all on function spaces.code_miss_wait_s(boolean) from public, anon, authenticated, service_role;
+comment on function spaces.code_miss_wait_s(boolean) is 'Seconds until all users together may try another code; counts a miss that no rollback undoes.';
 
 -- The answer of a call that is over its limit. An answer, because an exception would undo the count.
 create function spaces.rate_limited(p_operation text, p_retry_after_s numeric)

@@ -8,6 +8,7 @@ declare
   v_code text := upper(regexp_replace(p_code, '^\s+|\s+$', '', 'g'));
   v_room public.rooms;
   v_is_member boolean;
+  v_wait_s numeric;
   v_miss constant jsonb := spaces.refusal('room_not_found', format('cannot %s: no open room has this code', c_operation),
                                           'Ask for the code again.');
 begin
@@ -18,11 +19,10 @@ begin
   if spaces.take(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss') = 0 then
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss'));
   end if;
-  -- The bucket that all users share is only read here: locking it would queue every look-up behind every other.
-  if spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all') > 0 then
+  v_wait_s := spaces.code_miss_wait_s(p_count => false);
+  if v_wait_s > 0 then
     perform spaces.give_back(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss');
-    return spaces.rate_limited(c_operation,
-      spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all'));
+    return spaces.rate_limited(c_operation, v_wait_s);
   end if;
 
   select r.* into v_room from public.rooms r where r.room_code = v_code and r.is_active;
@@ -31,10 +31,7 @@ begin
     where p.room_id = v_room.id and p.user_id = v_user_id and p.status = 'active');
   -- Wrong, closed, and by invitation only: one answer for all.
   if v_room.id is null or (v_room.visibility = 'private' and not coalesce(v_is_member, false)) then
-    if spaces.take(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all') = 0 then
-      return spaces.rate_limited(c_operation,
-        spaces.retry_after_s(spaces.nil_uuid(), 'code_miss', spaces.nil_uuid(), 'code_miss_all'));
-    end if;
+    perform spaces.code_miss_wait_s(p_count => true);
     return v_miss;
   end if;
   perform spaces.give_back(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss');

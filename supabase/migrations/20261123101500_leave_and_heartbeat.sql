@@ -1,5 +1,20 @@
 -- The rest of a connection's life.
 
+-- A return within that time is not announced, so neither is leaving again: else coming and going, under a new name each
+-- time, would be a way to speak that no mute and no limit on messages stops.
+create function spaces.has_left_lately(p_room_id uuid, p_user_id uuid)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return exists (
+    select from public.room_messages m
+    where m.room_id = p_room_id and m.message_type = 'system'
+      and m.metadata ->> 'user_id' = p_user_id::text and m.metadata ->> 'event' = 'left'
+      and m.created_at > clock_timestamp() - make_interval(secs => (select c.rejoin_quiet_s from spaces.config c)::double precision));
+end
+$$;
+revoke all on function spaces.has_left_lately(uuid, uuid) from public, anon, authenticated, service_role;
+comment on function spaces.has_left_lately(uuid, uuid) is 'Whether the conversation has said so a short while ago.';
+
 create function public.leave_room(p_room_id uuid, p_connection_id uuid default null)
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
@@ -26,7 +41,9 @@ begin
     select r.host_user_id into v_host_user_id from public.rooms r where r.id = p_room_id;
     perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object(
       'participants', jsonb_build_array(spaces.participant_json(v_me, v_host_user_id)), 'reason', 'left'));
-    perform spaces.write_system_message(p_room_id, v_me, 'left');
+    if not spaces.has_left_lately(p_room_id, v_user_id) then
+      perform spaces.write_system_message(p_room_id, v_me, 'left');
+    end if;
   end if;
   return jsonb_build_object('ok', true, 'head', (select h.head from spaces.room_heads h where h.room_id = p_room_id));
 end
@@ -126,8 +143,11 @@ begin
         end if;
       end if;
     end if;
-    perform spaces.extend_leases(v_room_id, v_user_id, v_ids);
   end loop;
+  -- Only now, when it waits for nothing any more: who ends one of these leases must not wait for another room's lock.
+  perform spaces.extend_leases(l.room_id, v_user_id, v_ids) from (
+    select distinct c.room_id from spaces.connections c
+    where c.connection_id = any (v_ids) and c.user_id = v_user_id and c.ended_at is null) l;
   select jsonb_agg(spaces.lease_json(i.id, v_user_id) order by i.id) into v_leases from unnest(v_ids) i (id);
   return jsonb_build_object('ok', true, 'leases', v_leases, 'server_now', clock_timestamp());
 end

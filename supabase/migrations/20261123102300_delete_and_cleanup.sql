@@ -81,6 +81,8 @@ begin
       v_has_more := true;
       continue;
     end if;
+    -- A heartbeat extends without the room's lock: wait for those under way, and count in a later statement.
+    perform from spaces.connections c where c.room_id = v_room_id and c.ended_at is null for no key update;
     select r.* into v_room from public.rooms r
     where r.id = v_room_id and (not r.is_active or r.last_activity < clock_timestamp() - r.expires_after);
     continue when not found or spaces.live_user_count(v_room_id) > 0; -- somebody came back meanwhile

@@ -11,9 +11,9 @@ begin
   exception when others then -- before pg_cron 1.5 a minute is the shortest
     execute $job$select cron.schedule('spaces-sweep', '* * * * *', 'select spaces.sweep_rooms()')$job$;
   end;
-  -- Several batches a run: one alone would fall behind where more than twenty rooms an hour run out.
-  execute $job$select cron.schedule('spaces-cleanup', '7 * * * *',
-    'select public.cleanup_inactive_rooms() from generate_series(1, 25)')$job$;
+  -- Each hour 25 batches, a minute apart: one alone would fall behind where more than twenty rooms an hour run out, and
+  -- all in one statement would be one transaction, which holds every room that it touches to its end.
+  execute $job$select cron.schedule('spaces-cleanup', '7-31 * * * *', 'select public.cleanup_inactive_rooms()')$job$;
   execute $job$select cron.schedule('spaces-purge-log', '37 3 * * *',
     $sql$delete from cron.job_run_details d using cron.job j
     where j.jobid = d.jobid and j.jobname like 'spaces-%' and d.end_time < now() - interval '1 day'$sql$)$job$;
