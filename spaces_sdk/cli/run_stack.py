@@ -9,8 +9,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+from spaces_sdk.cli.environment import env_lines, keys_json
 from spaces_sdk.cli.output import Output
-from spaces_sdk.cli.stack import env_lines, keys_json
 from spaces_sdk.local.settings import StackSettings
 from spaces_sdk.local.stack import LocalStack
 

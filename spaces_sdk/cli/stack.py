@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spaces_sdk.cli.output import EXIT_FAILED, EXIT_OK, Output
 from spaces_sdk.errors import ConfigError, SpacesError
-
-if TYPE_CHECKING:
-    from spaces_sdk.local.folder import StackState
 
 _DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of data, secrets and logs.", show_default=True)]
 _Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, one line a result, for programs.")]
@@ -92,6 +89,7 @@ def status(data_dir: _DataDir = _DEFAULT_DATA_DIR, as_json: _Json = False) -> No
     """
     output = Output(is_json=as_json)
     with _clean_errors(output):
+        from spaces_sdk.cli.environment import env_lines, keys_json
         from spaces_sdk.local.control import ask_health, running_state
 
         state = running_state(data_dir)
@@ -108,22 +106,6 @@ def status(data_dir: _DataDir = _DEFAULT_DATA_DIR, as_json: _Json = False) -> No
         data = {"ok": is_ready, "is_running": True, "is_ready": is_ready, "pid": state.pid, "parts": state.parts}
         output.result("\n".join(lines), {**data, **keys_json(state)})
         raise typer.Exit(EXIT_OK if is_ready else EXIT_FAILED)
-
-
-def env_lines(state: StackState) -> str:
-    """The lines to copy into a shell."""
-    return "\n".join(
-        [
-            f"export SUPABASE_URL={state.url}",
-            f"export SUPABASE_PUBLISHABLE_KEY={state.publishable_key}",
-            f"export SUPABASE_SECRET_KEY={state.secret_key}",
-        ]
-    )
-
-
-def keys_json(state: StackState) -> dict[str, str]:
-    """The same for programs."""
-    return {"url": state.url, "publishable_key": state.publishable_key, "secret_key": state.secret_key}
 
 
 class _clean_errors:  # noqa: N801  (used as a verb)

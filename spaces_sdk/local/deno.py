@@ -84,6 +84,8 @@ class DenoProgram:
         report(f"Downloading Supabase Lite (about 40 MB, once, into {self._deno_dir}) ...")
         network = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
         network.setdefault("DENO_TLS_CA_STORE", "mozilla,system")
+        if "HOME" in os.environ:
+            network["HOME"] = os.environ["HOME"]  # for the user's .npmrc
         with tempfile.TemporaryDirectory(prefix="spaces-deno-") as folder:
             log = Path(folder) / "deno.log"
             command = [self._deno, "cache", "--frozen", *self._config(), self.folder / "main.ts"]

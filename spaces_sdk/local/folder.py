@@ -140,8 +140,8 @@ class StackFolder:
                 code="unwritable_folder",
                 hint="choose another --data-dir",
             ) from error
-        os.ftruncate(self._lock_fd, 0)
-        os.write(self._lock_fd, json.dumps(asdict(ProcessMark.own())).encode())
+        # Of one length, so that a reader never sees half of it.
+        os.pwrite(self._lock_fd, json.dumps(asdict(ProcessMark.own())).ljust(80).encode(), 0)
         (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
         make_folder(self.logs, 0o700)
 
@@ -160,8 +160,10 @@ class StackFolder:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            mark = _read_json(self.path / "lock")
-            return ProcessMark(**mark)
+            try:
+                return ProcessMark(**_read_json(self.path / "lock"))
+            except (OSError, StackError, TypeError):
+                return None  # taken this very moment, for the first time
         finally:
             os.close(fd)
         return None
@@ -250,9 +252,10 @@ def _serves(pid: int, data_dir: Path) -> bool:
 
 
 def _prune_abandoned(outside: Path) -> None:
-    """Delete data whose folder is gone: nobody else would."""
+    """Delete data whose folder was deleted, which nobody else would. One on a disk that is not there now is kept."""
     for owner in outside.glob(f"postgres-*/{_OWNER}"):
-        if not Path(owner.read_text(encoding="utf-8").strip()).exists():
+        folder = Path(owner.read_text(encoding="utf-8").strip())
+        if folder.parent.is_dir() and not folder.exists():
             shutil.rmtree(owner.parent, ignore_errors=True)
 
 

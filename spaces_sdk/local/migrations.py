@@ -47,7 +47,12 @@ async def migrate(url: str, directory: Path | None = None) -> list[str]:
     Raises:
         MigrationError: A statement failed; `file` and `line` say which. The files before it stay applied.
     """
-    files = [SqlFile.read(path) for path in sorted((directory or migrations_dir()).glob("*.sql"))]
+    folder = directory or migrations_dir()
+    files = [SqlFile.read(path) for path in sorted(folder.glob("*.sql"))]
+    if not files:
+        raise StackError(
+            f"cannot migrate: there is no .sql file in {folder}", code="no_migrations", hint="name another"
+        )
     applied: list[str] = []
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
         await conn.execute("select pg_advisory_lock(hashtext('spaces.migrate'))")

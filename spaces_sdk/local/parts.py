@@ -108,7 +108,11 @@ async def start_gateway(secrets: StackSecrets, logs: Path, listen_fd: int, ports
         secret_key=secrets.secret_key,
         jwt_secret=secrets.jwt_secret,
     )
-    await process.feed(told.to_json())
+    try:
+        await process.feed(told.to_json())
+    except BaseException:
+        await process.stop(grace_s=0.0)  # nobody else knows of it yet
+        raise
     return process
 
 

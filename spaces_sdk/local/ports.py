@@ -52,11 +52,12 @@ def _describe(process: psutil.Process) -> str:
 
 def _holder_of(port: int) -> str:
     """` by NAME (pid N)`, or nothing where the system does not tell."""
-    try:
-        for connection in psutil.net_connections(kind="tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port and connection.pid:
-                return f" by {_describe(psutil.Process(connection.pid))} (pid {connection.pid})"
-    except (psutil.Error, OSError):
-        return ""
+    for process in psutil.process_iter():
+        try:
+            for connection in process.net_connections(kind="tcp"):
+                address = connection.laddr
+                if connection.status == psutil.CONN_LISTEN and address and address[1] == port:
+                    return f" by {_describe(process)} (pid {process.pid})"
+        except (psutil.Error, OSError):
+            continue  # somebody else's: the system does not tell
     return ""

@@ -26,6 +26,7 @@ from spaces_sdk.local.scheduler import run_schedule
 from spaces_sdk.local.settings import StackSettings, say_nothing
 from spaces_sdk.local.supervisor import Supervisor, cancel_and_wait, run_together
 
+_OLD_GATEWAY_S = 10.0
 # Realtime says goodbye to its clients while the gateway still stands; Postgres goes last.
 _STOP_ORDER = ("realtime", "gateway", "lite", "postgres")
 
@@ -153,7 +154,7 @@ class LocalStack:
         self.folder.acquire()
         try:
             self._supervisor = Supervisor()
-            self._listener = listen_on(self.settings.port)
+            self._listener = await self._listen()
             self._port = int(self._listener.getsockname()[1])
             self.url = f"http://{HOST}:{self._port}"
             self._ports = Ports(postgres=free_port(), lite=free_port(), realtime=free_port())
@@ -221,6 +222,19 @@ class LocalStack:
             case _:
                 raise StackError(f"cannot start {name}: there is no such part", code="usage", hint=", ".join(PARTS))
         self._write_state()
+
+    async def _listen(self) -> socket.socket:
+        """Take the port; if a killed supervisor had it, its gateway may need a moment to go."""
+        old = self.folder.read_state()
+        is_old_port = old is not None and not old.is_alive and old.url == f"http://{HOST}:{self.settings.port}"
+        give_up_at = asyncio.get_running_loop().time() + (_OLD_GATEWAY_S if is_old_port else 0.0)
+        while True:
+            try:
+                return listen_on(self.settings.port)
+            except StackError as error:
+                if error.code != "port_taken" or asyncio.get_running_loop().time() > give_up_at:
+                    raise
+            await asyncio.sleep(0.05)
 
     async def _start_parts(self) -> None:
         """Everything at once, as far as one does not need the other: Deno loads while the database is being made."""

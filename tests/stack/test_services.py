@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import httpx
@@ -170,6 +172,34 @@ async def test_the_admin_makes_shows_and_deletes_a_bot(api: Api) -> None:
     assert (await api.call("GET", path, key=secret)).json()["user_metadata"]["name"] == "Marvin"
     assert (await api.call("DELETE", path, key=secret)).status_code == 200
     assert (await api.call("GET", path, key=secret)).status_code == 404
+
+
+async def test_a_banned_user_cannot_sign_in_until_the_ban_is_lifted(api: Api) -> None:
+    session = await api.sign_up()
+    path, secret = f"/auth/v1/admin/users/{session['user']['id']}", api.stack.secret_key
+    body = {"email": session["user"]["email"], "password": PASSWORD}
+    sign_in = "/auth/v1/token?grant_type=password"
+    assert (await api.call("PUT", path, key=secret, json={"ban_duration": "24h"})).json()["banned_until"]
+    assert (await api.call("POST", sign_in, json=body)).json()["error_code"] == "user_banned"
+    assert (await api.call("PUT", path, key=secret, json={"ban_duration": "none"})).status_code == 200
+    assert (await api.call("POST", sign_in, json=body)).status_code == 200
+    assert (await api.call("PUT", path, key=secret, json={"ban_duration": "a while"})).status_code == 400
+
+
+async def test_a_link_from_a_mail_needs_no_key_and_gives_the_hosted_claims(api: Api) -> None:
+    session = await api.sign_up()
+    email = session["user"]["email"]
+    assert (await api.call("POST", "/auth/v1/magiclink", json={"email": email})).status_code == 200
+    mail = await eventually(lambda: api.stack.logs("lite").partition(f"To: {email}")[2], 5.0)
+    link = re.search(r"https?://[^\s]+(/auth/v1/verify\?\S+)", mail)
+    assert link is not None, mail
+    answer = await api.http.get(link.group(1))
+    assert answer.status_code == 303, answer.text
+    fragment = dict(parse_qsl(answer.headers["location"].partition("#")[2]))
+    claims = api.claims(fragment)
+    assert (claims["email"], claims["app_metadata"]["provider"]) == (email, "email")
+    user = await api.call("GET", "/auth/v1/user", token=fragment["access_token"])
+    assert user.json()["email"] == email
 
 
 async def test_nobody_else_reaches_the_admin_api(api: Api) -> None:

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from spaces_sdk.local.ports import free_port
 from tests.support.eventually import eventually
 from tests.support.spaces_up import SpacesUp, data_folder, nothing_lives, run_spaces, spaces_up
 
@@ -82,16 +83,17 @@ async def test_a_signal_ends_it_cleanly(data_dir: Path, number: signal.Signals) 
 
 
 async def test_after_sigkill_nothing_lives_on_and_the_data_is_kept(data_dir: Path) -> None:
-    email = f"{uuid4().hex}@example.com"
-    async with spaces_up(data_dir) as up:
+    email, port = f"{uuid4().hex}@example.com", str(free_port())
+    async with spaces_up(data_dir, "--port", port) as up:
         family = up.family()
         assert (await _sign_up(up, email)).status_code == 200
         keys = {name: up.told[name] for name in ("publishable_key", "secret_key")}
         finished = await up.finish(signal.SIGKILL)
         assert finished.status == -signal.SIGKILL
         # At once again, while the old parts may still be on their way out.
-        async with spaces_up(data_dir) as again:
+        async with spaces_up(data_dir, "--port", port) as again:
             await nothing_lives(family)
+            assert again.url == up.url
             assert {name: again.told[name] for name in keys} == keys
             repeated = await _sign_up(again, email)
             assert repeated.json()["error_code"] == "user_already_exists"

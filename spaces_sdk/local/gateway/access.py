@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from spaces_sdk.local.gateway.keys import KeyRing, Role
 
 # Links in e-mails and redirects of sign-in providers are opened by browsers, which have no key.
-_OPEN_PATHS = re.compile(r"/auth/v1/(?:(?:callback|authorize|verify)$|\.well-known/)")
+_OPEN_PATHS = re.compile(r"/auth/v1/(?:callback|authorize|verify|\.well-known/[a-z.-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def check_key(keys: KeyRing, path: str, header: str | None, query: str) -> Role 
     """The role of the request's key, from the header `apikey` or the query parameter of that name."""
     key = header or query_value(query, "apikey")
     if not key:
-        return Role.ANON if _OPEN_PATHS.match(path) else NO_KEY
+        return Role.ANON if _OPEN_PATHS.fullmatch(path) else NO_KEY
     return keys.role_of(key) or UNKNOWN_KEY
 
 

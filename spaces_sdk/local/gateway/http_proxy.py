@@ -43,7 +43,7 @@ class HttpProxy:
         if token and not token.startswith("sb_"):
             headers.append((b"authorization", f"Bearer {token}".encode()))
         query = with_apikey(request.url.query, None)
-        return await self._forward("REST and Auth", f"{self._lite}{request.url.path}", query, request, headers)
+        return await self._forward("REST and Auth", f"{self._lite}{_path(request)}", query, request, headers)
 
     async def realtime(self, request: Request) -> Response:
         """Realtime's HTTP endpoints: they want tokens."""
@@ -55,7 +55,7 @@ class HttpProxy:
         token = bearer_of(request.headers.get("authorization"))
         bearer = token if token and not token.startswith("sb_") else key_token
         headers += [(b"apikey", key_token.encode()), (b"authorization", f"Bearer {bearer}".encode())]
-        path = request.url.path.removeprefix("/realtime/v1")
+        path = _path(request).removeprefix("/realtime/v1")
         query = with_apikey(request.url.query, None)
         return await self._forward("Realtime", f"{self._realtime}{path}", query, request, headers)
 
@@ -68,7 +68,7 @@ class HttpProxy:
         return None if answer.status_code == 200 else answer.text[:200]
 
     def _check(self, request: Request) -> Role | Refusal:
-        return check_key(self._keys, request.url.path, request.headers.get("apikey"), request.url.query)
+        return check_key(self._keys, _path(request), request.headers.get("apikey"), request.url.query)
 
     async def _forward(
         self, part: str, url: str, query: str, request: Request, headers: list[tuple[bytes, bytes]]
@@ -108,6 +108,12 @@ def unavailable(part: str, reason: str) -> JSONResponse:
     message = f"cannot reach {part}: {reason}"
     hint = "the local stack is starting or stopping, or that part was stopped; see `spaces status` and its log"
     return JSONResponse({"code": "part_unavailable", "message": message, "hint": hint}, 503)
+
+
+def _path(request: Request) -> str:
+    """The path as it was sent, with its percent signs."""
+    raw: bytes = request.scope["raw_path"]
+    return raw.decode("latin-1")
 
 
 async def _read_body(request: Request) -> bytes | None:

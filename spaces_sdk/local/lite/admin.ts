@@ -112,6 +112,8 @@ export class AdminUsers {
                                     else email_confirmed_at end,
           raw_app_meta_data = ${this.sql.json(withoutNulls(appMetadata) as never)},
           raw_user_meta_data = ${this.sql.json(withoutNulls(userMetadata) as never)},
+          phone = ${typeof body.phone === "string" ? body.phone || null : before.phone},
+          banned_until = ${bannedUntil(body.ban_duration, before.banned_until)},
           role = ${String(body.role ?? before.role ?? "authenticated")},
           is_anonymous = is_anonymous and ${email === null},
           updated_at = now()
@@ -171,6 +173,16 @@ async function readBody(request: Request): Promise<Body> {
     throw new AdminError(400, "bad_json", "Could not read request body as JSON object");
   }
   return body;
+}
+
+/** `ban_duration` as hosted: `24h`, `90m`, `300s`, or `none` to lift the ban. */
+function bannedUntil(duration: unknown, before: string | null): string | null {
+  if (duration === undefined) return before;
+  if (duration === "none") return null;
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(h|m|s)$/.exec(String(duration)) ?? [];
+  if (unit === undefined) throw new AdminError(400, "validation_failed", "invalid format for ban duration");
+  const seconds = Number(amount) * { h: 3600, m: 60, s: 1 }[unit as "h" | "m" | "s"];
+  return new Date(Date.now() + seconds * 1000).toISOString();
 }
 
 function withoutNulls(metadata: Body): Body {

@@ -13,8 +13,9 @@ export async function signUpAnonymously(
   sql: Sql,
   tokens: Tokens,
   settings: Settings,
-  data: Record<string, unknown>,
+  given: unknown,
 ): Promise<Response> {
+  const data = typeof given === "object" && given !== null && !Array.isArray(given) ? given : {};
   const [userId, sessionId, refreshToken] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()];
   await sql.begin(async (tx) => {
     await tx`

@@ -60,7 +60,7 @@ async function serveAuth(request: Request, url: URL): Promise<Response> {
   if (url.pathname === "/auth/v1/signup" && request.method === "POST") {
     const body = await request.clone().json().catch(() => null);
     if (body !== null && typeof body === "object" && isAnonymousSignup(body)) {
-      return await signUpAnonymously(sql, tokens, settings, body.data ?? {});
+      return await signUpAnonymously(sql, tokens, settings, body.data);
     }
   }
   return await tokens.complete(sql, await auth.fetch(request));
