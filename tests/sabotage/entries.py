@@ -105,4 +105,20 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="      );",
         test="tests/db/test_topics.py::test_an_expired_lease_ends_it",
     ),
+    Sabotage(
+        name="forged-broadcast",
+        breaks="clients cannot broadcast into a room: the policy that takes presence alone is gone",
+        file=f"{MIGRATIONS}/20261123101100_topic_policies.sql",
+        old="create policy spaces_topics_take_nothing_else on realtime.messages as restrictive for insert",
+        new="create policy spaces_topics_take_nothing_else on realtime.messages for insert",
+        test="tests/db/test_quickstart_policies.py::test_a_members_forged_broadcast_is_refused",
+    ),
+    Sabotage(
+        name="sync-of-two-snapshots",
+        breaks="a head never names a message that the same answer lacks",
+        file=f"{MIGRATIONS}/20261123101600_sync_room.sql",
+        old="returns jsonb language plpgsql stable security definer",
+        new="returns jsonb language plpgsql volatile security definer",
+        test="tests/db/test_sync.py::test_what_is_committed_while_a_sync_runs_is_no_part_of_it",
+    ),
 )
