@@ -7,6 +7,7 @@ import random as random_module
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib import import_module
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
@@ -16,8 +17,8 @@ import httpx
 
 from spaces_sdk.auth.client import AuthClient
 from spaces_sdk.clock import Clock, SystemClock
-from spaces_sdk.config import ProjectConfig
-from spaces_sdk.errors import UsageError
+from spaces_sdk.config import ProjectConfig, is_loopback
+from spaces_sdk.errors import ConfigError, UsageError
 from spaces_sdk.rooms.manager import RoomManager
 from spaces_sdk.rpc.client import RpcClient
 from spaces_sdk.rpc.tokens import ProviderTokens, TokenListeners, TokenProvider, token_provider_of
@@ -53,13 +54,14 @@ class Spaces:
         key: Its publishable (or legacy anon) key. A secret key is for servers: see `ApiKey`.
         access_token: An async function that returns a valid access token of the user, asked before each
             call: to act for the user of a web request. There is no `auth` then.
-        http_client: Yours, for proxies and certificates; it is not closed. None makes one.
+        http_client: Yours, for proxies and certificates; it is not closed. None makes one, which takes some
+            50 ms: a server that makes a `Spaces` for each request shares one client among them.
         realtime_options: Times, proxy and TLS of the Realtime connection; None for the defaults.
         clock: Time; a test passes its own.
         random: Randomness of pauses; a test passes its own.
 
     Raises:
-        ConfigError: URL or key is missing or malformed.
+        ConfigError: URL or key is missing or malformed; on entering: a proxy or certificate of the environment is.
     """
 
     def __init__(
@@ -113,7 +115,16 @@ class Spaces:
 
         Its token is never refreshed from here (two who refresh one rotated token end the session), its
         `realtime` is not touched, and it is not closed. It needs to be left on its own refresh.
+
+        Raises:
+            ConfigError: It is the synchronous client.
         """
+        if not iscoroutinefunction(client.auth.get_session):
+            raise ConfigError(
+                "cannot use this Supabase client: it is a synchronous one",
+                code="not_async",
+                hint="make it with `await acreate_client(url, key)`",
+            )
         spaces = cls(
             str(client.supabase_url),
             client.supabase_key,
@@ -193,7 +204,7 @@ class Spaces:
         if self._is_entered:
             raise UsageError("cannot enter this Spaces again", code="closed", hint="make a new one")
         self._is_entered = True
-        # Imports and the TLS context take some 0.3 s, during which a bot's or a server's loop would stand still.
+        # Imports and the TLS context take some 0.4 s, during which a bot's or a server's loop would stand still.
         own_http = await asyncio.to_thread(_load, self._config, is_http_wanted=self._given_http is None)
         if own_http is not None:
             self._stack.push_async_callback(own_http.aclose)
@@ -241,63 +252,42 @@ class Spaces:
         return self._http
 
     def _make_realtime(self) -> RealtimeClient:
-        from spaces_sdk.realtime import RealtimeClient, RealtimeOptions
+        from spaces_sdk.realtime import RealtimeClient, realtime_url
 
-        options = self._realtime_options
-        if options is None:
-            options = RealtimeOptions(proxy=None) if self._config.is_loopback else RealtimeOptions()
         realtime = RealtimeClient(
-            self._config.realtime_url,
+            realtime_url(self._config.url),
             api_key=self._config.key.value,
             token=self._tokens.access_token,
-            options=options,
+            options=self._realtime_options,
             clock=self._clock,
             random=self._random,
         )
-        push = _TokenPush(realtime)
         self._stack.push_async_callback(realtime.aclose)
-        self._stack.push_async_callback(push.aclose)
-        self._stack.callback(self._tokens.listeners.add(push.notice))
+        self._stack.callback(self._tokens.listeners.add(realtime.push_token))
         return realtime
 
 
-class _TokenPush:
-    """Hands a rotated token on to Realtime; only the newest one, one at a time."""
-
-    def __init__(self, realtime: RealtimeClient) -> None:
-        self._realtime = realtime
-        self._newest = ""
-        self._task: asyncio.Task[None] | None = None
-
-    def notice(self, token: str) -> None:
-        self._newest = token
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._push(), name="realtime-token")
-
-    async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _push(self) -> None:
-        pushed = ""
-        while pushed != self._newest:
-            pushed = self._newest
-            await self._realtime.push_token(pushed)
-
-
 def _load(config: ProjectConfig, *, is_http_wanted: bool) -> httpx.AsyncClient | None:
-    """What is slow before the first call: two imports, and the TLS context of the HTTP client."""
-    for name in ("postgrest", "supabase_auth", "spaces_sdk.auth.errors"):
+    """What is slow before the first call and the first session: imports, and the TLS context of the HTTP client."""
+    for name in ("postgrest", "supabase_auth", "spaces_sdk.auth.errors", "spaces_sdk.session"):
         import_module(name)
 
     if not is_http_wanted:
         return None
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),  # each call has a deadline of its own
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEP_ALIVE_S),
-        trust_env=not config.is_loopback,
-    )
+    try:
+        return httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),  # each call has a deadline of its own
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEP_ALIVE_S),
+            trust_env=not is_loopback(config.url),
+        )
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+        # Not quoted and not chained: the texts hold the proxy's URL, and that a password perhaps.
+        raise ConfigError(
+            f"cannot make an HTTP client from the environment: {type(error).__name__}",
+            code="invalid_environment",
+            hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (SOCKS needs `httpx[socks]`), SSL_CERT_FILE and "
+            "SSL_CERT_DIR; or pass an http_client of your own",
+        ) from None
 
 
 def _watch(client: SupabaseClient, listeners: TokenListeners) -> Callable[[], None]:

@@ -52,7 +52,7 @@ class ApiKey:
     @classmethod
     def parse(cls, value: str) -> ApiKey:
         """Recognise the kind of a key; ConfigError for what is certainly none."""
-        value = value.strip()
+        value = (value or "").strip()  # None too: what `os.environ.get` returns for a variable that is not set
         if not value:
             raise ConfigError("cannot use the API key: it is empty", code="missing_key", hint=_KEY_HINT)
         if not (value.isascii() and value.isprintable()) or " " in value:
@@ -123,32 +123,30 @@ class ProjectConfig:
     def auth_url(self) -> str:
         return f"{self.url}/auth/v1"
 
-    @property
-    def realtime_url(self) -> str:
-        """The address of the WebSocket, `wss` where the project is on `https`."""
-        return f"ws{self.url.removeprefix('http')}/realtime/v1/websocket"
 
-    @property
-    def is_loopback(self) -> bool:
-        """The project runs on this machine: no proxy is asked for it."""
-        host = urlsplit(self.url).hostname or ""
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        try:
-            return ip_address(host).is_loopback
-        except ValueError:
-            return False
+def is_loopback(url: str) -> bool:
+    """The URL's host is this machine, by name or address: no proxy of the environment can reach what listens there."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _checked_url(url: str) -> str:
-    url = url.strip().rstrip("/")
+    url = (url or "").strip().rstrip("/")
     if not url:
         raise ConfigError("cannot use the project's URL: it is empty", code="missing_url", hint=_URL_HINT)
     try:
         parts = urlsplit(url)
         _ = parts.port  # an invalid port raises only when it is read
-    except ValueError as error:
-        raise _url_error("it is malformed") from error
+    except ValueError:
+        parts = None
+    if parts is None:
+        # Raised out here, free of the ValueError: that quotes what it took for the port, perhaps a part of a password.
+        raise _url_error("it is malformed")
     _refuse_other_addresses(parts)
     if parts.scheme not in ("http", "https"):
         raise _url_error("it does not begin with http:// or https://")

@@ -10,10 +10,11 @@ from spaces_sdk.clock import Clock
 
 
 @asynccontextmanager
-async def deadline(clock: Clock, seconds: float) -> AsyncGenerator[None]:
+async def deadline(clock: Clock, seconds: float) -> AsyncGenerator[asyncio.Timeout]:
     """Cancel the body after that many seconds of `clock`, and raise TimeoutError in its place.
 
-    A cancellation from outside goes through unchanged. Nothing is left running when it exits.
+    A cancellation from outside goes through unchanged, and so does a TimeoutError of the body itself:
+    `expired()` of what is yielded tells them apart. Nothing is left running when it exits.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as scope:
@@ -24,7 +25,7 @@ async def deadline(clock: Clock, seconds: float) -> AsyncGenerator[None]:
 
         timer = asyncio.create_task(expire(), name="deadline")
         try:
-            yield
+            yield scope
         finally:
             if not scope.expired():
                 scope.reschedule(None)  # what is done in time stays done, even if time runs out in the line below

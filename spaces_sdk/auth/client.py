@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, cast
 
 import httpx
@@ -15,11 +16,7 @@ from spaces_sdk.auth.service import DEFAULT_TIMEOUT_S, AuthService, credentials,
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
-from spaces_sdk.errors import (
-    AuthError,
-    ConnectTimeoutError,
-    SpacesError,
-)
+from spaces_sdk.errors import AuthError, ConnectTimeoutError, SessionExpiredError, SpacesError
 from spaces_sdk.jwt_claims import unverified_expiry
 from spaces_sdk.models import JsonObject
 from spaces_sdk.rpc.tokens import TokenListeners, checked_token
@@ -185,21 +182,30 @@ class AuthClient:
 
         From here on this object refreshes it: whoever else does so too ends the session of both.
 
+        Args:
+            access_token: The JWT.
+            refresh_token: What came with it.
+            timeout_s: Each of the two questions that this may take, in seconds, > 0.
+
         Raises:
             SessionExpiredError: Both tokens are at their end.
+            AuthError: What was given is no token.
+            TransportError: No answer; whoever was signed in before still is.
         """
         checked_token(access_token)
         checked_token(refresh_token)
         ends_at = unverified_expiry(access_token)
-        if ends_at is None or (ends_at - self._clock.now()).total_seconds() < STILL_GOOD_S:
-            refreshed = await self._service.ask(
-                "set the session", lambda library: library.refresh_session(refresh_token), timeout_s=timeout_s
-            )
-            return self._keeper.keep_new(required(refreshed.session, "set the session"))
-        user = await self._fetch_user("set the session", access_token, timeout_s)
-        return self._keeper.keep(
-            AuthSession(access_token=access_token, refresh_token=refresh_token, expires_at=ends_at, user=user)
+        if ends_at is not None and (ends_at - self._clock.now()).total_seconds() >= STILL_GOOD_S:
+            # Refused all the same when the clocks differ or the signing key was changed: then it is refreshed.
+            with suppress(SessionExpiredError):
+                user = await self._fetch_user("set the session", access_token, timeout_s)
+                return self._keeper.keep(
+                    AuthSession(access_token=access_token, refresh_token=refresh_token, expires_at=ends_at, user=user)
+                )
+        refreshed = await self._service.ask(
+            "set the session", lambda library: library.refresh_session(refresh_token), timeout_s=timeout_s
         )
+        return self._keeper.keep_new(required(refreshed.session, "set the session"))
 
     async def refresh_session(self) -> AuthSession:
         """Refresh now, whatever time is left; shared with a refresh that runs already.
@@ -219,7 +225,11 @@ class AuthClient:
             SessionExpiredError: The session is over.
         """
         token = await self._token_within("get the user", timeout_s)
-        return await self._fetch_user("get the user", token, timeout_s)
+        try:
+            return await self._fetch_user("get the user", token, timeout_s)
+        except SessionExpiredError:
+            token = await self._token_within("get the user", timeout_s, rejected=token)
+            return await self._fetch_user("get the user", token, timeout_s)
 
     async def sign_out(
         self, scope: Literal["local", "global", "others"] = "local", *, timeout_s: float = DEFAULT_TIMEOUT_S
@@ -270,10 +280,10 @@ class AuthClient:
         answer = await self._service.ask(operation, lambda library: library.get_user(token), timeout_s=timeout_s)
         return user_of(required(answer, operation).user)
 
-    async def _token_within(self, operation: str, timeout_s: float) -> str:
+    async def _token_within(self, operation: str, timeout_s: float, *, rejected: str = "") -> str:
         self._keeper.signed_in()
         try:
             async with deadline(self._clock, timeout_s):
-                return await self._keeper.access_token()
+                return await (self._keeper.replace(rejected) if rejected else self._keeper.access_token())
         except TimeoutError as error:
             raise ConnectTimeoutError(f"cannot {operation}: no answer from Supabase Auth in {timeout_s:g} s") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random as random_module
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from spaces_sdk.auth.models import AuthSession, SignedIn
 from spaces_sdk.auth.service import AuthService, required, user_of
@@ -65,9 +65,13 @@ class SessionKeeper:
             SessionExpiredError: The session has ended by itself.
             AuthError: Nobody has signed in, or they have signed out.
         """
-        if self._session is None:
-            self._raise_signed_out()
-        return self._session
+        if self._session is not None:
+            return self._session
+        if self._is_over:
+            raise SessionExpiredError("cannot act for a user: the session is over", hint="sign in again")
+        raise AuthError(
+            "cannot act for a user: nobody is signed in", hint="`await spaces.auth.sign_in_with_password(...)` first"
+        )
 
     async def access_token(self) -> str:
         """The token for the next call, refreshed when less than 60 s (or a quarter of its life) remain.
@@ -80,9 +84,7 @@ class SessionKeeper:
             AuthError: Nobody has signed in.
             TransportError: The token is at its end, and Auth cannot be reached.
         """
-        session = self._session
-        if session is None:
-            self._raise_signed_out()
+        session = self.signed_in()
         left_s = self._left_s(session)
         if left_s >= self._margin_s:
             return session.access_token
@@ -141,11 +143,9 @@ class SessionKeeper:
         await self._refreshing.aclose()
 
     async def _refresh(self) -> AuthSession:
-        session = self._session
-        if session is None:
-            self._raise_signed_out()
+        session = self.signed_in()
         tries = 0
-        while True:
+        while self._session is session:
             tries += 1
             try:
                 answer = await self._service.ask(
@@ -153,26 +153,19 @@ class SessionKeeper:
                     lambda library: library.refresh_session(session.refresh_token),
                     timeout_s=REFRESH_TIMEOUT_S,
                 )
-                break
+                if self._session is session:
+                    return self.keep_new(required(answer.session, "refresh the session")).session
             except (TransportError, ServerError):
                 if tries >= REFRESH_TRIES:
                     raise
                 await self._clock.sleep(self._random.uniform(0.0, 0.2 * 2.0**tries))
             except AuthError as error:
-                if self._session is session:
-                    self.forget(is_over=True)
+                if self._session is not session:
+                    break
+                self.forget(is_over=True)
                 reason = f"cannot refresh the session: {error.code}"
                 raise SessionExpiredError(reason, hint="sign in again") from error
-        if self._session is not session:  # signed out, or in as somebody else, meanwhile
-            return self._session or self._raise_signed_out()
-        return self.keep_new(required(answer.session, "refresh the session")).session
+        return self.signed_in()  # who has signed in meanwhile; nobody after a sign-out
 
     def _left_s(self, session: AuthSession) -> float:
         return (session.expires_at - self._clock.now()).total_seconds()
-
-    def _raise_signed_out(self) -> NoReturn:
-        if self._is_over:
-            raise SessionExpiredError("cannot act for a user: the session is over", hint="sign in again")
-        raise AuthError(
-            "cannot act for a user: nobody is signed in", hint="`await spaces.auth.sign_in_with_password(...)` first"
-        )

@@ -66,6 +66,9 @@ class AuthService:
             raise auth_error(operation, url, error) from error
         except ValidationError:
             self._raise_not_auth(operation)
+        except (TypeError, ValueError) as error:
+            reason = f"cannot {operation}: an argument cannot be written as JSON ({type(error).__name__})"
+            raise InvalidRequestError(reason, status=400) from None
 
     def _raise_not_auth(self, operation: str) -> NoReturn:
         """An answer that says 200 and is none. Without a cause: its text would quote the answer, tokens included."""
@@ -77,9 +80,17 @@ class AuthService:
 
 
 def user_of(user: LibraryUser) -> User:
-    """The library's user, without what the user can write."""
+    """The library's user, without what the user can write.
+
+    Raises:
+        ProtocolError: The id is none of Supabase Auth's.
+    """
+    try:
+        user_id = UUID(user.id)
+    except ValueError:
+        raise ProtocolError("cannot read the user in the answer of Supabase Auth: the id is no UUID") from None
     return User(
-        id=UUID(user.id),
+        id=user_id,
         email=user.email or None,
         phone=user.phone or None,
         is_anonymous=user.is_anonymous,

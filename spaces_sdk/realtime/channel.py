@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from spaces_sdk.clock import Clock
+from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import (
     AuthError,
     ChannelError,
@@ -24,7 +25,6 @@ from spaces_sdk.realtime.options import RealtimeOptions
 from spaces_sdk.realtime.pool import SocketPool
 from spaces_sdk.realtime.socket import RealtimeSocket
 from spaces_sdk.realtime.stats import RealtimeStats
-from spaces_sdk.realtime.tasks import DeadlineScope, deadline
 
 TokenProvider = Callable[[], Awaitable[str]]
 """Gives a fresh access token; called at each join."""
@@ -104,15 +104,15 @@ class Channel:
                 f"cannot join topic {self.topic}: the client was closed", code="closed", retryable=False
             )
         socket = self._socket = self._pool.place(self._member)
-        scope = DeadlineScope()
+        limit: asyncio.Timeout | None = None
         is_settled = False
         try:
-            async with deadline(self._clock, timeout_s, scope):
+            async with deadline(self._clock, timeout_s) as limit:
                 await self._ask(socket)
                 await self._until(lambda: not self._is(ChannelState.JOINING))
             is_settled = True
         except TimeoutError:
-            if not scope.has_expired:
+            if limit is None or not limit.expired():
                 raise  # it is the token provider's
             raise self._timed_out(socket, timeout_s) from socket.last_error
         finally:

@@ -113,10 +113,11 @@ class RealtimeClient:
             stats=self._stats,
         )
 
-    async def push_token(self, token: str) -> None:
+    def push_token(self, token: str) -> None:
         """Give every joined channel the new access token; one that is joining gets it after its join.
 
-        The server never answers this; a token that it refuses ends the channels (TOKEN_EXPIRED, PERMISSION_LOST).
+        Queued at once, for the writer. The server never answers this; a token that it refuses ends the channels
+        (TOKEN_EXPIRED, PERMISSION_LOST).
         """
         for socket in self._pool.sockets:
             socket.push_token(token)

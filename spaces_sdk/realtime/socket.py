@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from spaces_sdk.clock import Clock
+from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import ConnectError
 from spaces_sdk.realtime.actions import Abort, Action, Close, Open, Send
 from spaces_sdk.realtime.backoff import backoff
@@ -18,7 +19,7 @@ from spaces_sdk.realtime.member import Member
 from spaces_sdk.realtime.options import RealtimeOptions
 from spaces_sdk.realtime.protocol import Vsn
 from spaces_sdk.realtime.stats import RealtimeStats
-from spaces_sdk.realtime.tasks import TaskOwner, deadline
+from spaces_sdk.realtime.tasks import TaskOwner
 from spaces_sdk.realtime.wire import ABNORMAL, Connector, Wire, WireClosed, connect_error
 
 OUTBOX_SIZE: Final = 1024

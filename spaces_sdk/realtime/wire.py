@@ -6,13 +6,13 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Final, Protocol
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidProxy, InvalidStatus, WebSocketException
 
+from spaces_sdk.config import is_loopback
 from spaces_sdk.errors import ConnectError
 from spaces_sdk.realtime.options import RealtimeOptions
 
@@ -101,17 +101,6 @@ class _Connect(connect):
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
-
-
-def is_loopback(url: str) -> bool:
-    """The URL's host is this machine by name or address."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def connect_websocket(url: str, options: RealtimeOptions) -> Wire:

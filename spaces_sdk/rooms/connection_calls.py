@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -189,7 +190,7 @@ class ConnectionCalls(Calls):
         """
         doing = SIGNAL.operation
         key = str(checks.uuid_of(doing, "room_id", room_id))
-        if ttl_s <= 0:
+        if not 0 < ttl_s < math.inf:
             raise checks.refuse(doing, "ttl_s must be over 0")
         arguments = {
             "p_room_id": key,

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from spaces_sdk.drafts import MessageDraft
-from spaces_sdk.errors import NotFoundError, PermissionDeniedError, ProtocolError, SpacesError
+from spaces_sdk.errors import (
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    ProtocolError,
+    SpacesError,
+    TransportError,
+)
 from spaces_sdk.models import JsonObject, Message, MessageType, Page
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
@@ -73,7 +80,7 @@ class MessageCalls(Calls):
         }
         ends_at = self._rpc.clock.monotonic() + timeout_s
         answer = await self._rpc.call(INSERT_MESSAGE, arguments, timeout_s=timeout_s, operation_id=key)
-        return await self._stored(room, field_of(answer, "message"), doing, ends_at)
+        return await self._stored(room, field_of(answer, "message"), key, ends_at)
 
     async def insert_messages(
         self, room_id: UUID | str, drafts: Sequence[MessageDraft], *, timeout_s: float = TIMEOUT_S
@@ -113,7 +120,7 @@ class MessageCalls(Calls):
             if len(results) != len(sent):
                 raise ProtocolError(f"cannot {doing}: {len(sent)} were sent, {len(results)} answered", raw=results)
             for index, result in zip(sent, results, strict=True):
-                outcomes[index] = await self._outcome(room, result, ends_at)
+                outcomes[index] = await self._outcome(room, result, drafts[index].id, ends_at)
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def get_room_messages(
@@ -153,22 +160,22 @@ class MessageCalls(Calls):
         }
         return parsed(Page[Message], await self._rpc.call(GET_MESSAGES, arguments, timeout_s=timeout_s), doing)
 
-    async def _outcome(self, room: UUID, result: object, ends_at: float) -> Message | SpacesError:
-        doing = INSERT_MESSAGE.operation
+    async def _outcome(self, room: UUID, result: object, key: UUID, ends_at: float) -> Message | SpacesError:
         fields = fields_of(result)
         if fields.get("ok") is not True:
-            return error_in_answer(doing, fields)
+            return error_in_answer(INSERT_MESSAGE.operation, fields)
         try:
-            return await self._stored(room, fields.get("message"), doing, ends_at)
+            return await self._stored(room, fields.get("message"), key, ends_at)
         except SpacesError as error:
             return error
 
-    async def _stored(self, room: UUID, value: object, operation: str, ends_at: float) -> Message:
-        """The message of an answer; `ends_at` is when the whole call must end.
+    async def _stored(self, room: UUID, value: object, key: UUID, ends_at: float) -> Message:
+        """The message of an answer about the one with id `key`; `ends_at` is when the whole call must end.
 
         One who was muted or removed after the first try gets its id and seq only: then the rest is read, as far as
         they still may.
         """
+        operation = INSERT_MESSAGE.operation
         fields = fields_of(value)
         seq = fields.get("seq")
         if not isinstance(seq, int) or fields.keys() - {"id", "seq"}:
@@ -179,6 +186,9 @@ class MessageCalls(Calls):
         except (PermissionDeniedError, NotFoundError) as error:
             reason = f"cannot {operation}: it is stored as number {seq}, but you can no longer read it"
             raise PermissionDeniedError(reason, code=error.code, status=403) from error
+        except TransportError as error:
+            reason = f"cannot {operation} for certain: it is stored as number {seq}, but could not be read just now"
+            raise OutcomeUnknownError(reason, operation_id=key) from error
         return parsed(Message, next((message for message in page.items if message.seq == seq), value), operation)
 
 

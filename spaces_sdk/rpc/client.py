@@ -148,7 +148,7 @@ class RpcClient:
             AuthError: Nobody is signed in, or the session is over.
             ConfigError: The URL or the key is not that of a Supabase project with this schema.
         """
-        if timeout_s <= 0:
+        if not timeout_s > 0:  # so written, NaN is refused too
             reason = f"cannot {procedure.operation}: timeout_s must be over 0"
             raise InvalidRequestError(reason, status=400)
         self._http()  # not open: said before anything else
@@ -284,6 +284,8 @@ class RpcClient:
         )
         try:
             result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
+        except (TypeError, ValueError, RecursionError) as error:
+            return _not_json(operation, error, is_answered=probe.is_answered)
         except APIError as error:
             failure = judge_answer(operation, procedure.name, url, probe.answered(), _json_of(probe.answered()))
             self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
@@ -319,6 +321,11 @@ class _Probe:
         self._response = await self._http.request(method, url, **options)
         return self._response
 
+    @property
+    def is_answered(self) -> bool:
+        """There is a response."""
+        return self._response is not None
+
     def answered(self) -> httpx.Response:
         """The response; there is one whenever postgrest has returned or raised its own error."""
         if self._response is None:
@@ -326,10 +333,18 @@ class _Probe:
         return self._response
 
 
+def _not_json(operation: str, error: Exception, *, is_answered: bool) -> Failure:
+    """For what `json` raised. Not chained: the text of a UnicodeError quotes what it stumbled over."""
+    if is_answered:
+        return Failure(ProtocolError(f"cannot {operation}: the answer is no JSON"), Effect.UNKNOWN)
+    reason = f"cannot {operation}: an argument cannot be written as JSON ({type(error).__name__})"
+    return Failure(InvalidRequestError(reason, status=400), Effect.NONE)
+
+
 def _json_of(response: httpx.Response) -> object:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from spaces_sdk.config import is_loopback
 from spaces_sdk.errors import (
     RAW_LIMIT,
     ConfigError,
@@ -76,11 +77,12 @@ def is_about_api_key(status: int, *texts: object) -> bool:
 def retry_after_s(response: httpx.Response | None, default: float = 1.0) -> float:
     """Seconds from the `Retry-After` header; its date form is not used by Supabase."""
     text = response.headers.get("retry-after", "") if response is not None else ""
-    return max(float(text), 0.001) if text.replace(".", "", 1).isdigit() else default
+    is_number = text.isascii() and text.replace(".", "", 1).isdigit()
+    return max(float(text), 0.001) if is_number else default
 
 
 def _network_hint(url: str) -> str:
-    if "//127." in url or "//localhost" in url or "//[::1]" in url:
+    if is_loopback(url):
         return "is it running? `spaces up` starts the local project"
     return "check the network, a proxy or firewall, and SUPABASE_URL"
 

@@ -22,6 +22,7 @@ from spaces_sdk.errors import (
     ConnectTimeoutError,
     InvalidCredentialsError,
     InvalidRequestError,
+    ProtocolError,
     RateLimitedError,
     ServerError,
     SessionExpiredError,
@@ -231,6 +232,24 @@ async def test_a_weak_password_says_why(bench: Bench) -> None:
     assert "length, characters" in error.hint
 
 
+async def test_a_user_with_another_kind_of_id_is_not_one_of_supabase(bench: Bench) -> None:
+    bench.project.on("token", session("1", user=user("4711")))
+    error = await bench.error(bench.auth.sign_in_with_password(email="ada@example.com", password="x"))
+    assert isinstance(error, ProtocolError)
+    assert bench.auth.session is None
+
+
+async def test_what_cannot_be_written_as_json_is_refused_and_not_quoted(bench: Bench) -> None:
+    password = "hunter2\ud800"
+    error = await bench.error(bench.auth.sign_in_with_password(email="ada@example.com", password=password))
+    assert isinstance(error, InvalidRequestError)
+    assert error.__suppress_context__
+    assert "hunter2" not in str(error)
+    error = await bench.error(bench.auth.sign_up(email="ada@example.com", password="x", data={"at": object()}))
+    assert isinstance(error, InvalidRequestError)
+    assert bench.project.requests == []
+
+
 async def test_a_hanging_sign_in_ends_in_time(bench: Bench) -> None:
     bench.project.on("token", hang)
     work = bench.auth.sign_in_with_password(email="ada@example.com", password="correct horse", timeout_s=3)
@@ -408,6 +427,24 @@ async def test_a_refresh_does_not_overwrite_a_newer_sign_in(bench: Bench) -> Non
     assert bench.told == ["access-1", "access-of-bob"]
 
 
+async def test_a_refused_refresh_does_not_end_a_newer_sign_in(bench: Bench) -> None:
+    await bench.sign_in()
+    answered = asyncio.Event()
+
+    async def by_grant(request: httpx.Request) -> httpx.Response:
+        if request.url.params["grant_type"] == "password":
+            return session("of-bob")
+        await answered.wait()
+        return failure(400, "refresh_token_not_found")
+
+    bench.project.on("token", by_grant)
+    refresh = asyncio.ensure_future(bench.auth.refresh_session())
+    await settle()
+    await bench.auth.sign_in_with_password(email="bob@example.com", password="correct horse")
+    answered.set()
+    assert (await refresh).access_token == "access-of-bob"
+
+
 async def test_sign_out_is_local_by_default(bench: Bench) -> None:
     await bench.sign_in()
     bench.project.on("logout", httpx.Response(204))
@@ -447,6 +484,20 @@ async def test_get_user_asks_the_server(bench: Bench) -> None:
     bench.project.on("user", ok(user(email="lovelace@example.com")))
     assert (await bench.auth.get_user()).email == "lovelace@example.com"
     assert bench.project.sent("user")[0].headers["authorization"] == "Bearer access-1"
+
+
+async def test_get_user_replaces_a_token_that_is_refused_before_its_time(bench: Bench) -> None:
+    await bench.sign_in()
+    bench.project.on("user", failure(403, "bad_jwt"), ok(user()))
+    await bench.auth.get_user()
+    assert [request.headers["authorization"] for request in bench.project.sent("user")] == [
+        "Bearer access-1",
+        "Bearer access-2",
+    ]
+    bench.project.on("user", failure(403, "session_not_found"))
+    bench.project.on("token", failure(400, "refresh_token_not_found"))
+    assert isinstance(await bench.error(bench.auth.get_user()), SessionExpiredError)
+    assert bench.auth.session is None
 
 
 def jwt_until(clock: FakeClock, seconds: float) -> str:
@@ -513,6 +564,13 @@ async def test_signing_out_of_a_session_at_its_end_uses_a_fresh_token(bench: Ben
 async def test_set_session_refreshes_at_the_end(bench: Bench) -> None:
     bench.project.on("token", session("2"))
     await bench.auth.set_session(jwt_until(bench.clock, 3), "refresh-1")
+    assert await bench.auth.access_token() == "access-2"
+
+
+async def test_set_session_refreshes_a_token_that_is_refused_before_its_time(bench: Bench) -> None:
+    bench.project.on("user", failure(403, "bad_jwt"))
+    bench.project.on("token", session("2"))
+    await bench.auth.set_session(jwt_until(bench.clock, 1800), "refresh-1")
     assert await bench.auth.access_token() == "access-2"
 
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 from supabase import AsyncClient as SupabaseClient
+from supabase import create_client
 from supabase.lib.client_options import AsyncClientOptions
 
 from spaces_sdk.client import Spaces
 from spaces_sdk.errors import AuthError, ConfigError, SchemaMismatchError, UsageError
 from spaces_sdk.events import ConnectionState
-from tests.support.clock import settle
+from spaces_sdk.realtime import RealtimeClient
 from tests.support.fake_project import KEY, SECRET_KEY, URL, FakeProject, ok
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -144,18 +146,16 @@ async def test_a_rotated_token_is_pushed_to_realtime(monkeypatch: pytest.MonkeyP
         return current
 
     async with Spaces(URL, KEY, access_token=provider, http_client=project.http) as spaces:
-        session = spaces.join(ROOM)
         pushed: list[str] = []
 
-        async def push_token(value: str) -> None:
-            await asyncio.sleep(0)
+        def push_token(_: RealtimeClient, value: str) -> None:
             pushed.append(value)
 
-        monkeypatch.setattr(spaces.realtime, "push_token", push_token)
+        monkeypatch.setattr(RealtimeClient, "push_token", push_token)
+        session = spaces.join(ROOM)
         await spaces.rooms.is_host(ROOM)
         current = "a.b.2"
         await spaces.rooms.is_host(ROOM)
-        await settle()
         assert pushed == ["a.b.2"]
         await session.aclose()
     await project.http.aclose()
@@ -180,6 +180,36 @@ async def test_on_a_supabase_client_of_the_app() -> None:
         "/rest/v1/rpc/is_host",
     }
     await project.http.aclose()
+
+
+def test_a_synchronous_supabase_client_is_refused() -> None:
+    client: Any = create_client(URL, KEY)
+    with pytest.raises(ConfigError, match="synchronous") as caught:
+        Spaces.from_supabase(client)
+    assert "acreate_client" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ALL_PROXY", "socks5://ada:hunter2@127.0.0.1:1"),
+        ("HTTPS_PROXY", "foo://ada:hunter2@127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+    ],
+)
+async def test_an_environment_that_gives_no_http_client(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    spaces = Spaces(URL, KEY)
+    with pytest.raises(ConfigError) as caught:
+        await spaces.__aenter__()
+    assert caught.value.code == "invalid_environment"
+    assert variable in caught.value.hint
+    assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is None
+    assert "hunter2" not in str(caught.value)
+    await spaces.aclose()
 
 
 async def test_closing_twice_at_once_waits_for_the_end() -> None:

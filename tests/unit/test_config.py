@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
-from spaces_sdk.config import ApiKey, KeyKind, ProjectConfig
+from spaces_sdk.config import ApiKey, KeyKind, ProjectConfig, is_loopback
 from spaces_sdk.errors import ConfigError
+from tests.support.fake_project import texts_of
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +55,7 @@ def test_urls_that_are_taken(given: str, kept: str) -> None:
         ("https://exa mple.com", "names no host", "invalid_url"),
         ("https://example.com:port", "malformed", "invalid_url"),
         ("https://[::1", "malformed", "invalid_url"),
+        ("postgres://postgres:hunter2/x@db.abc.supabase.co", "malformed", "invalid_url"),
         ("https://user:hunter2@example.com", "user name or a password", "invalid_url"),
         ("https://example.com?a=b", "query or a fragment", "invalid_url"),
         ("https://example.com#a", "query or a fragment", "invalid_url"),
@@ -68,7 +71,7 @@ def test_urls_that_are_refused(url: str, reason: str, code: str) -> None:
         ProjectConfig.parse(url, KEY)
     assert caught.value.code == code
     assert "spaces up" in caught.value.hint
-    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in texts_of(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -136,15 +139,26 @@ def test_a_missing_variable_is_named(environ: dict[str, str], missing: str, code
 
 
 @pytest.mark.parametrize(
-    ("url", "socket", "is_loopback"),
+    ("url", "is_here"),
     [
-        (URL, "wss://abcdefgh.supabase.co/realtime/v1/websocket", False),
-        ("http://127.0.0.1:54321", "ws://127.0.0.1:54321/realtime/v1/websocket", True),
-        ("http://localhost:54321", "ws://localhost:54321/realtime/v1/websocket", True),
-        ("http://10.0.0.7", "ws://10.0.0.7/realtime/v1/websocket", False),
+        ("http://127.0.0.1:54321", True),
+        ("ws://127.9.9.9/x", True),
+        ("http://localhost:54321", True),
+        ("http://project.localhost", True),
+        ("ws://[::1]:1/x", True),
+        (URL, False),
+        ("http://10.0.0.7", False),
+        ("http://localhost.example.com", False),
     ],
 )
-def test_the_socket_and_the_machine(url: str, socket: str, is_loopback: bool) -> None:
-    config = ProjectConfig.parse(url, KEY)
-    assert config.realtime_url == socket
-    assert config.is_loopback is is_loopback
+def test_addresses_of_this_machine(url: str, is_here: bool) -> None:
+    assert is_loopback(url) is is_here
+
+
+def test_what_an_unset_variable_gives_is_missing() -> None:
+    unset: Any = None
+    with pytest.raises(ConfigError) as no_url:
+        ProjectConfig.parse(unset, KEY)
+    with pytest.raises(ConfigError) as no_key:
+        ProjectConfig.parse(URL, unset)
+    assert (no_url.value.code, no_key.value.code) == ("missing_url", "missing_key")

@@ -26,7 +26,7 @@ LAYERS = [
 LEAVES = LAYERS[0]
 
 NARROW = {
-    "realtime": {"errors", "clock"},
+    "realtime": {"errors", "clock", "config", "deadline"},
     "local": LEAVES,
 }
 """Parts that others take by themselves: they import less than their layer would allow."""

@@ -16,7 +16,6 @@ import pytest_asyncio
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import (
     ConflictError,
-    ConnectTimeoutError,
     InvalidRequestError,
     NotFoundError,
     OutcomeUnknownError,
@@ -323,12 +322,13 @@ async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: Bench) -
     assert "it is stored as number 3" in error.message
 
 
-async def test_a_repeat_that_cannot_be_read_now_is_no_refusal(bench: Bench) -> None:
+async def test_a_repeat_that_cannot_be_read_now_keeps_its_id(bench: Bench) -> None:
     bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
     bench.project.on("get_room_messages", hang)
     started = bench.clock.monotonic()
     error = await bench.error(bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE, timeout_s=3))
-    assert isinstance(error, ConnectTimeoutError)
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.operation_id == UUID(MESSAGE)
     assert bench.clock.monotonic() - started < 3.5
 
 
@@ -450,6 +450,9 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
     "kind": (lambda rooms: rooms.set_participant_kind(ROOM, ADA, "cat"), "invalid_argument"),
     "signal payload": (lambda rooms: rooms.signal(ROOM, "x", {"a": "x" * 1024}), "invalid_argument"),
     "signal ttl": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=0), "invalid_argument"),
+    "signal without end": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=float("inf")), "invalid_argument"),
+    "signal ttl NaN": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=float("nan")), "invalid_argument"),
+    "deadline NaN": (lambda rooms: rooms.is_host(ROOM, timeout_s=float("nan")), "invalid_argument"),
     "deadline": (lambda rooms: rooms.is_host(ROOM, timeout_s=-1), "invalid_argument"),
 }
 

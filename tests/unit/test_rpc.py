@@ -187,6 +187,29 @@ async def test_how_long_to_wait_is_told(bench: Bench) -> None:
     assert error.retry_after_s == 7
 
 
+async def test_a_time_to_wait_that_is_no_number_is_passed_over(bench: Bench) -> None:
+    bench.project.on("set_thing", httpx.Response(429, json={}, headers=[(b"retry-after", "²".encode())]))
+    error = await bench.error(WRITE)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after_s == 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800", object(), {1, 2}])
+async def test_an_argument_that_is_no_json_is_refused_and_not_quoted(bench: Bench, value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot set the thing: an argument") as caught:
+        await bench.call(WRITE, p_value=value)
+    assert caught.value.__cause__ is None
+    assert bench.project.sent("set_thing") == []
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{", b'"\xff"', b"[" * 100_000])
+async def test_an_answer_that_is_no_json_leaves_the_outcome_open(bench: Bench, body: bytes) -> None:
+    bench.project.on("get_thing", httpx.Response(200, content=body, headers={"content-type": "application/json"}))
+    assert isinstance(await bench.error(READ), ProtocolError | ConfigError)
+    bench.project.on("set_thing", httpx.Response(200, content=body, headers={"content-type": "application/json"}))
+    await bench.error(WRITE)
+
+
 async def test_a_redirect_says_where_to(bench: Bench) -> None:
     bench.project.on("get_thing", httpx.Response(308, headers={"location": "https://new.test/rest/v1/rpc/get_thing"}))
     assert "redirects to https://new.test" in str(await bench.error(READ))

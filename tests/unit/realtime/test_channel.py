@@ -336,7 +336,7 @@ async def test_a_rotated_token_is_pushed_once_where_it_is_new() -> None:
     async with world() as w:
         await w.joined("a")
         for _ in range(2):
-            await w.client.push_token("token-2")
+            w.client.push_token("token-2")
         await settle()
         pushed = [m for m in w.server.wire.manners.received if m.event == "access_token"]
         assert [m.payload for m in pushed] == [{"access_token": "token-2"}]
@@ -347,7 +347,7 @@ async def test_a_token_that_rotates_between_pull_and_answer_is_pushed_after_the_
         channel = w.client.channel("room")
         task = w.start(channel.join())
         await settle()
-        await w.client.push_token("token-2")
+        w.client.push_token("token-2")
         wire = w.server.wire
         wire.push(reply(wire.manners.received[0]))
         assert await outcome(task) is None
@@ -642,7 +642,7 @@ async def test_closing_ends_channels_joins_and_readers() -> None:
         assert isinstance(await outcome(reader), ConnectionLostError)
         with pytest.raises(ConnectionLostError):
             await w.client.channel("x").join()
-        await w.client.push_token("t")
+        w.client.push_token("t")
 
 
 async def drain(channel: Channel) -> None:
@@ -727,7 +727,7 @@ async def test_a_server_that_does_not_read_is_left() -> None:
 
         wire.send = block
         for number in range(1100):
-            await w.client.push_token(f"token-{number}")
+            w.client.push_token(f"token-{number}")
         await settle()
         assert channel.state is ChannelState.CLOSED
         assert not wire.is_open

@@ -1,4 +1,4 @@
-"""Backoff, buffer, options, reasons, deadlines, exports."""
+"""Backoff, buffer, options, reasons, tasks, exports."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from spaces_sdk.realtime import (
 )
 from spaces_sdk.realtime.buffer import EventBuffer
 from spaces_sdk.realtime.reasons import close_reason, rejection, socket_close_reason
-from spaces_sdk.realtime.tasks import DeadlineScope, TaskOwner, deadline
-from spaces_sdk.realtime.wire import connect_error, is_loopback
-from tests.support.clock import FakeClock, settle
+from spaces_sdk.realtime.tasks import TaskOwner
+from spaces_sdk.realtime.wire import connect_error
+from tests.support.clock import settle
 
 pytestmark = pytest.mark.unit
 
@@ -52,8 +52,8 @@ def test_every_exported_name_exists_and_the_list_is_sorted() -> None:
     assert list(realtime.__all__) == sorted(set(realtime.__all__))
 
 
-def test_it_imports_only_the_standard_library_websockets_and_two_leaves() -> None:
-    allowed = {"spaces_sdk.errors", "spaces_sdk.clock"}
+def test_it_imports_only_the_standard_library_websockets_and_leaves() -> None:
+    allowed = {"spaces_sdk.errors", "spaces_sdk.clock", "spaces_sdk.config", "spaces_sdk.deadline"}
     for path in PACKAGE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
@@ -341,21 +341,6 @@ def test_failed_attempts(error: Exception, code: str, is_retryable: bool) -> Non
     assert told.__cause__ is error
 
 
-@pytest.mark.parametrize(
-    ("url", "is_here"),
-    [
-        ("ws://127.0.0.1:1/x", True),
-        ("ws://127.9.9.9/x", True),
-        ("ws://localhost:1/x", True),
-        ("ws://[::1]:1/x", True),
-        ("wss://x.supabase.co/x", False),
-        ("ws://10.0.0.1/x", False),
-    ],
-)
-def test_loopback_addresses(url: str, is_here: bool) -> None:
-    assert is_loopback(url) is is_here
-
-
 @pytest.mark.parametrize("key", ["hush", "hu sh/+"])
 def test_a_failed_attempt_never_tells_the_key(key: str) -> None:
     for error in (InvalidURI(f"ws://x?apikey={quote(key, safe='')}", "bad"), refused(401, key.encode()), OSError(key)):
@@ -371,48 +356,7 @@ def test_a_failed_attempt_never_tells_the_key(key: str) -> None:
     assert "hush" not in f"{told}{told.__cause__!r}"
 
 
-# Deadlines and tasks
-
-
-async def test_a_deadline_runs_on_the_clock() -> None:
-    clock, scope = FakeClock(), DeadlineScope()
-
-    async def work() -> None:
-        async with deadline(clock, 5, scope):
-            await asyncio.get_running_loop().create_future()
-
-    task = asyncio.create_task(work())
-    await clock.advance(4.9)
-    assert not task.done()
-    await clock.advance(0.2)
-    with pytest.raises(TimeoutError):
-        await task
-    assert scope.has_expired
-    assert clock.sleepers == 0
-
-
-async def test_a_deadline_leaves_the_bodys_own_timeout_alone() -> None:
-    clock, scope = FakeClock(), DeadlineScope()
-    with pytest.raises(TimeoutError, match="mine"):
-        async with deadline(clock, 5, scope):
-            raise TimeoutError("mine")
-    assert not scope.has_expired
-    assert clock.sleepers == 0
-
-
-async def test_a_cancelled_body_is_cancelled_and_leaves_no_timer() -> None:
-    clock = FakeClock()
-
-    async def work() -> None:
-        async with deadline(clock, 5):
-            await asyncio.get_running_loop().create_future()
-
-    task = asyncio.create_task(work())
-    await settle()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert clock.sleepers == 0
+# Tasks
 
 
 async def test_a_failing_task_is_logged_and_the_owner_ends(caplog: pytest.LogCaptureFixture) -> None:
