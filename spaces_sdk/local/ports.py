@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 
 import psutil
 
@@ -17,6 +18,27 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+class ReservedPort:
+    """A free loopback port kept for one part, also while that part is stopped.
+
+    On Linux the port stays bound, not listening: parts set SO_REUSEADDR and may bind it, while neither an outgoing
+    connection nor a search for a free port is given it. Elsewhere such a bind fails: there it only was free a moment ago.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.bind((HOST, 0))
+        self.port = int(self._socket.getsockname()[1])
+        # Only now: a socket that asks for reuse could be given a port that another stack has reserved.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "linux":
+            self._socket.close()
+
+    def release(self) -> None:
+        """Let go of it. Idempotent."""
+        self._socket.close()
 
 
 def listen_on(port: int) -> socket.socket:

@@ -17,7 +17,7 @@ from spaces_sdk.local.folder import ProcessMark, StackFolder, StackSecrets, Stac
 from spaces_sdk.local.gateway.keys import Role, legacy_key
 from spaces_sdk.local.migrations import migrate
 from spaces_sdk.local.parts import PARTS, READY_WITHIN_S, Lite, Ports, start_gateway, start_realtime
-from spaces_sdk.local.ports import HOST, free_port, listen_on
+from spaces_sdk.local.ports import HOST, ReservedPort, listen_on
 from spaces_sdk.local.postgres import PostgresCluster, temporary_folder
 from spaces_sdk.local.postgres_binaries import find_binaries
 from spaces_sdk.local.process import ManagedProcess
@@ -46,6 +46,7 @@ class LocalStack:
         self._cluster: PostgresCluster | None = None
         self._port = 0
         self._ports = Ports(0, 0, 0)
+        self._reserved: list[ReservedPort] = []
         self._listener: socket.socket | None = None
         self._supervisor: Supervisor | None = None
         self._schedule: asyncio.Task[None] | None = None
@@ -157,7 +158,8 @@ class LocalStack:
             self._listener = await self._listen()
             self._port = int(self._listener.getsockname()[1])
             self.url = f"http://{HOST}:{self._port}"
-            self._ports = Ports(postgres=free_port(), lite=free_port(), realtime=free_port())
+            self._reserved = [ReservedPort(), ReservedPort(), ReservedPort()]
+            self._ports = Ports(*(reserved.port for reserved in self._reserved))
             binaries = await asyncio.to_thread(find_binaries, self.settings.postgres_bin)
             await self.folder.wait_for_old_server()
             if reset:
@@ -187,6 +189,8 @@ class LocalStack:
             if self._listener is not None:
                 self._listener.close()
                 self._listener = None
+            for reserved in self._reserved:
+                reserved.release()
             self.folder.clear_state()
             self.folder.release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import textwrap
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from spaces_sdk.local.folder import ProcessMark, StackFolder
 from spaces_sdk.local.paths import runs_as_root, unprivileged_can_reach
+from spaces_sdk.local.ports import ReservedPort, free_port
 from spaces_sdk.local.process import ManagedProcess
 from tests.support.eventually import eventually
 
@@ -135,3 +137,16 @@ def test_the_lock_names_its_holder_while_it_is_held(tmp_path: Path) -> None:
     finally:
         folder.release()
     assert folder.holder() is None
+
+
+def test_a_reserved_port_is_for_who_names_it_only() -> None:
+    reserved = ReservedPort()
+    try:
+        assert reserved.port not in {free_port() for _ in range(50)}
+        with socket.create_server(("127.0.0.1", reserved.port)) as server:  # it sets SO_REUSEADDR, as the parts do
+            socket.create_connection(server.getsockname()).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", reserved.port))
+    finally:
+        reserved.release()
+        reserved.release()
