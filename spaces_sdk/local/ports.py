@@ -24,7 +24,7 @@ class ReservedPort:
     """A free loopback port kept for one part, also while that part is stopped.
 
     On Linux the port stays bound, not listening: parts set SO_REUSEADDR and may bind it, while neither an outgoing
-    connection nor a search for a free port is given it. Elsewhere such a bind fails: there it only was free a moment ago.
+    connection nor a search for a free port is given it. Elsewhere such a bind fails: it was free a moment ago.
     """
 
     def __init__(self) -> None:
