@@ -54,14 +54,15 @@ $$;
 revoke all on function spaces.step(uuid, text, jsonb) from public, anon, authenticated, service_role;
 comment on function spaces.step(uuid, text, jsonb) is 'Takes the room''s next step and publishes the event of it; answers the step.';
 
--- Stores a message as the room's next step. Null when the id is taken: nothing has happened then.
+-- Stores a message as the room's next step and answers its JSON. Null when the id is taken: nothing has happened then.
 create function spaces.write_message(
   p_head spaces.room_heads, p_id uuid, p_user_id uuid, p_display_name text, p_sender_kind text,
   p_message_type text, p_content text, p_metadata jsonb, p_reply_to uuid default null
-) returns public.room_messages language plpgsql volatile set search_path = '' as $$
+) returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   v_message public.room_messages;
   v_now timestamptz := clock_timestamp(); -- not now(): inside a room created_at follows seq
+  v_json jsonb;
   v_body jsonb;
 begin
   insert into public.room_messages (id, room_id, user_id, message_type, content, metadata, created_at, updated_at,
@@ -73,20 +74,21 @@ begin
   if v_message.id is null then
     return null;
   end if;
-  v_body := jsonb_build_object('message', spaces.message_json(v_message));
+  v_json := spaces.message_json(v_message);
+  v_body := jsonb_build_object('message', v_json);
   -- Only large ones are measured: at most six bytes of JSON for a byte of text, and a little for the rest.
   if octet_length(p_content) > 8192
      and octet_length(v_body::text) > (select c.max_event_bytes from spaces.config c) then
     v_body := jsonb_build_object('message', null, 'message_id', v_message.id, 'is_truncated', true);
   end if;
   perform spaces.step(p_head.room_id, 'room:message-received', v_body);
-  return v_message;
+  return v_json;
 end
 $$;
 revoke all on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid)
   from public, anon, authenticated, service_role;
 comment on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid) is
-  'Stores and publishes one message under the room''s lock; null when its id is taken.';
+  'Stores and publishes one message under the room''s lock; answers its JSON, null when its id is taken.';
 
 -- "Ada joined", "Ada left": a message of the database, with the facts as metadata for whoever writes their own text.
 create function spaces.write_system_message(p_room_id uuid, p_participant public.room_participants, p_event text)

@@ -34,7 +34,7 @@ create function spaces.store_message(
 declare
   c_operation constant text := 'send the message';
   v_me record;
-  v_message public.room_messages;
+  v_message jsonb;
   v_code text;
   v_reason text;
   v_hint text;
@@ -59,8 +59,8 @@ begin
   else
     v_message := spaces.write_message(p_head, p_id, p_user_id, v_me.display_name, v_me.kind,
                                       p_message_type, p_content, p_metadata, p_reply_to);
-    if v_message.id is not null then
-      return jsonb_build_object('ok', true, 'message', spaces.message_json(v_message), 'is_repeated', false);
+    if v_message is not null then
+      return jsonb_build_object('ok', true, 'message', v_message, 'is_repeated', false);
     end if;
     v_code := 'conflict'; v_reason := 'its id is taken';
   end if;
@@ -143,9 +143,10 @@ begin
   end if;
   if v_answer is null then
     v_head := spaces.lock_room(p_room_id, c_operation);
-    v_answer := case when p_id is not null then spaces.repeated_message(p_room_id, v_user_id, p_id) end;
-    if v_answer is null then
-      v_answer := spaces.store_message(v_head, v_user_id, v_id, p_content, p_message_type, v_metadata, p_reply_to);
+    v_answer := spaces.store_message(v_head, v_user_id, v_id, p_content, p_message_type, v_metadata, p_reply_to);
+    if not (v_answer ->> 'ok')::boolean then
+      -- Its first try may have been stored while this one waited, and comes before every refusal.
+      v_answer := coalesce(spaces.repeated_message(p_room_id, v_user_id, p_id), v_answer);
     end if;
   end if;
   if (v_answer ->> 'ok')::boolean then
