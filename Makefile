@@ -36,11 +36,11 @@ test-db15: $(VENV)/.ready ## The same on another Postgres: POSTGRES_BIN=/usr/lib
 test-integration: $(VENV)/.ready ## The SDK against a running stack
 	$(BIN)/pytest -m integration $(ARGS)
 
-check: $(VENV)/.ready ## Lint, format, strict types, layers
+check: $(VENV)/.ready ## Lint, format, strict types, direction of imports; the TypeScript too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/pytest -q tests/unit/test_layers.py
+	$(BIN)/pytest -q tests/unit/test_layers.py tests/stack/test_typescript.py
 
 format: $(VENV)/.ready ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix .
