@@ -17,11 +17,11 @@ from spaces_sdk.errors import (
     SessionExpiredError,
     SpacesError,
 )
+from spaces_sdk.rpc.answers import judge_foreign
 from spaces_sdk.rpc.http_errors import (
     closed_client,
     invalid_api_key,
     is_about_api_key,
-    not_supabase,
     retry_after_s,
     transport_error,
 )
@@ -42,11 +42,11 @@ _HINTS: Final = {
 """What to do next, by code. Source: "Error codes" of Supabase Auth."""
 
 
-def auth_error(operation: str, url: str, error: LibraryError) -> SpacesError:
-    """The error to raise; `error` is to be its cause."""
+def auth_error(operation: str, url: str, error: LibraryError, *, is_known: bool) -> SpacesError:
+    """The error to raise; `error` is to be its cause. `is_known`: Auth has answered before; see `judge_foreign`."""
     cause = error.__cause__
     if isinstance(cause, httpx.HTTPStatusError):
-        return _of_answer(operation, url, error, cause.response)
+        return _of_answer(operation, url, error, cause.response, is_known=is_known)
     if isinstance(cause, httpx.RequestError):
         return transport_error(operation, url, cause)
     if isinstance(cause, RuntimeError):
@@ -54,12 +54,14 @@ def auth_error(operation: str, url: str, error: LibraryError) -> SpacesError:
     return AuthError(f"cannot {operation}: {error.message}", code=error.code)
 
 
-def _of_answer(operation: str, url: str, error: LibraryError, response: httpx.Response) -> SpacesError:
+def _of_answer(
+    operation: str, url: str, error: LibraryError, response: httpx.Response, *, is_known: bool
+) -> SpacesError:
     status, code = response.status_code, error.code or ""
     if status >= 500:
         return ServerError(f"cannot {operation}: Supabase Auth is not available (status {status})", status=status)
     if not isinstance(error, LibraryApiError | AuthWeakPasswordError) or (status == 404 and not code):
-        return not_supabase(operation, url, response)
+        return judge_foreign(operation, url, response, is_known=is_known).error
     if not code and is_about_api_key(status, error.message):
         return invalid_api_key(operation, url)
     text = f"cannot {operation}: {error.message}"

@@ -13,11 +13,12 @@ from spaces_sdk.auth.models import User
 from spaces_sdk.clock import Clock
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
-from spaces_sdk.errors import ConfigError, ConnectTimeoutError, InvalidRequestError, ProtocolError
+from spaces_sdk.errors import ConfigError, ConnectTimeoutError, InvalidRequestError, ProtocolError, ServerError
 
 if TYPE_CHECKING:
     from supabase_auth import AsyncGoTrueClient
     from supabase_auth.types import User as LibraryUser
+from spaces_sdk.rpc.http_errors import not_json
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class AuthService:
         self.config = config
         self._http = http
         self._clock = clock
+        self._has_answered = False
 
     async def ask(self, operation: str, request: Callable[[AsyncGoTrueClient], Awaitable[T]], *, timeout_s: float) -> T:
         """Ask once.
@@ -59,24 +61,24 @@ class AuthService:
         )
         try:
             async with deadline(self._clock, timeout_s):
-                return await request(library)
+                answer = await request(library)
         except TimeoutError as error:
             raise ConnectTimeoutError(f"cannot {operation}: no answer from {url} in {timeout_s:g} s") from error
         except LibraryError as error:
-            raise auth_error(operation, url, error) from error
+            raise auth_error(operation, url, error, is_known=self._has_answered) from error
         except ValidationError:
             self._raise_not_auth(operation)
-        except (TypeError, ValueError) as error:
-            reason = f"cannot {operation}: an argument cannot be written as JSON ({type(error).__name__})"
-            raise InvalidRequestError(reason, status=400) from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise not_json(operation, error) from None
+        self._has_answered = True
+        return answer
 
     def _raise_not_auth(self, operation: str) -> NoReturn:
         """An answer that says 200 and is none. Without a cause: its text would quote the answer, tokens included."""
-        raise ConfigError(
-            f"cannot {operation}: {self.config.url} answered with something else than Supabase Auth does",
-            code="not_supabase",
-            hint="check SUPABASE_URL",
-        ) from None
+        reason = f"cannot {operation}: {self.config.url} answered with something else than Supabase Auth does"
+        if self._has_answered:
+            raise ServerError(reason, code="foreign_answer") from None
+        raise ConfigError(reason, code="not_supabase", hint="check SUPABASE_URL") from None
 
 
 def user_of(user: LibraryUser) -> User:

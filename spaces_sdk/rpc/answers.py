@@ -21,6 +21,7 @@ from spaces_sdk.errors import (
 from spaces_sdk.rpc.http_errors import (
     GATEWAY_STATUSES,
     NOT_SENT,
+    foreign_answer,
     invalid_api_key,
     is_about_api_key,
     not_supabase,
@@ -74,7 +75,9 @@ def judge_exception(operation: str, url: str, error: Exception) -> Failure:
     return Failure(transport_error(operation, url, error), effect)
 
 
-def judge_answer(operation: str, function: str, url: str, response: httpx.Response, body: object) -> Failure:
+def judge_answer(
+    operation: str, function: str, url: str, response: httpx.Response, body: object, *, is_known: bool
+) -> Failure:
     """For an answer that is no success.
 
     Args:
@@ -83,6 +86,7 @@ def judge_answer(operation: str, function: str, url: str, response: httpx.Respon
         url: The project's URL, for the error's text.
         response: Status and headers.
         body: The parsed JSON, None where the answer is none.
+        is_known: The project has answered before; see `judge_foreign`.
     """
     status = response.status_code
     fields = fields_of(body)
@@ -113,8 +117,24 @@ def judge_answer(operation: str, function: str, url: str, response: httpx.Respon
         )
         return Failure(error, Effect.NONE)
     if not fields or not (code or message) or status < 400:
-        return Failure(not_supabase(operation, url, response), Effect.NONE)
+        return judge_foreign(operation, url, response, is_known=is_known)
     return Failure(_unforeseen(operation, status, code, message, hint), Effect.NONE)
+
+
+def judge_foreign(operation: str, url: str, response: httpx.Response, *, is_known: bool) -> Failure:
+    """For an answer that is not one of Supabase, or was cut short, whatever its status.
+
+    From a project that has never answered otherwise it means a wrong address. Later something in between has
+    answered in its place (a proxy, a page of maintenance), after a write was carried out perhaps; that passes.
+    """
+    if not is_known:
+        return Failure(not_supabase(operation, url, response), Effect.NONE)
+    error = ServerError(
+        f"cannot {operation}: {foreign_answer(url, response)}, not as a Supabase project does",
+        code="foreign_answer",
+        status=response.status_code,
+    )
+    return Failure(error, Effect.UNKNOWN)
 
 
 def error_in_answer(operation: str, fields: dict[str, object]) -> SpacesError:

@@ -32,9 +32,10 @@ from spaces_sdk.rpc.answers import (
     fields_of,
     judge_answer,
     judge_exception,
+    judge_foreign,
     schema_missing,
 )
-from spaces_sdk.rpc.http_errors import closed_client, not_supabase
+from spaces_sdk.rpc.http_errors import closed_client, not_json
 from spaces_sdk.rpc.tokens import TokenSource
 from spaces_sdk.single_flight import SingleFlight
 
@@ -285,15 +286,20 @@ class RpcClient:
         try:
             result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
         except (TypeError, ValueError, RecursionError) as error:
-            return _not_json(operation, error, is_answered=probe.is_answered)
+            if probe.is_answered:
+                return judge_foreign(operation, url, probe.answered(), is_known=self._has_answered)
+            return Failure(not_json(operation, error), Effect.NONE)
         except APIError as error:
-            failure = judge_answer(operation, procedure.name, url, probe.answered(), _json_of(probe.answered()))
+            answer = probe.answered()
+            failure = judge_answer(
+                operation, procedure.name, url, answer, _json_of(answer), is_known=self._has_answered
+            )
             self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
             failure.error.__cause__ = error
             return failure
         # No function of ours answers with a bare text: postgrest hands one on when the body is no JSON.
         if "json" not in probe.answered().headers.get("content-type", "") or isinstance(result.data, str):
-            return Failure(not_supabase(operation, url, probe.answered()), Effect.NONE)
+            return judge_foreign(operation, url, probe.answered(), is_known=self._has_answered)
         self._has_answered = True
         return result.data
 
@@ -331,14 +337,6 @@ class _Probe:
         if self._response is None:
             raise ProtocolError("cannot read the answer: there is none")
         return self._response
-
-
-def _not_json(operation: str, error: Exception, *, is_answered: bool) -> Failure:
-    """For what `json` raised. Not chained: the text of a UnicodeError quotes what it stumbled over."""
-    if is_answered:
-        return Failure(ProtocolError(f"cannot {operation}: the answer is no JSON"), Effect.UNKNOWN)
-    reason = f"cannot {operation}: an argument cannot be written as JSON ({type(error).__name__})"
-    return Failure(InvalidRequestError(reason, status=400), Effect.NONE)
 
 
 def _json_of(response: httpx.Response) -> object:

@@ -11,6 +11,7 @@ from spaces_sdk.errors import (
     ConnectError,
     ConnectionLostError,
     ConnectTimeoutError,
+    InvalidRequestError,
     SpacesError,
     UsageError,
 )
@@ -47,17 +48,29 @@ def closed_client(operation: str) -> UsageError:
     return UsageError(f"cannot {operation}: the client is closed", code="closed", hint="call inside `async with`")
 
 
+def not_json(operation: str, error: Exception) -> InvalidRequestError:
+    """An argument that `json` refused before anything was sent; not to be chained, as a UnicodeError holds it."""
+    reason = f"cannot {operation}: an argument cannot be written as JSON ({type(error).__name__})"
+    return InvalidRequestError(reason, status=400)
+
+
 def not_supabase(operation: str, url: str, response: httpx.Response) -> ConfigError:
     """Somebody answers at the URL, but not as a Supabase project does."""
-    location = response.headers.get("location")
-    if response.is_redirect and location:
-        reason = f"{url} redirects to {location[:RAW_LIMIT]}"
+    reason = foreign_answer(url, response)
+    if response.has_redirect_location:
         hint = "use the address that it redirects to, without the path of a service"
     else:
-        kind = response.headers.get("content-type", "").partition(";")[0] or "no content type"
-        reason = f"{url} answered with status {response.status_code} ({kind}), and is not a Supabase project"
+        reason += ", and is not a Supabase project"
         hint = "check SUPABASE_URL; a hosted one is https://<ref>.supabase.co, a local one what `spaces up` prints"
     return ConfigError(f"cannot {operation}: {reason}", code="not_supabase", hint=hint)
+
+
+def foreign_answer(url: str, response: httpx.Response) -> str:
+    """What came in the place of an answer of Supabase, in one line."""
+    if response.has_redirect_location:
+        return f"{url} redirects to {response.headers['location'][:RAW_LIMIT]}"
+    kind = response.headers.get("content-type", "").partition(";")[0] or "no content type"
+    return f"{url} answered with status {response.status_code} ({kind})"
 
 
 def invalid_api_key(operation: str, url: str) -> ConfigError:

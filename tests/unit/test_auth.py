@@ -393,6 +393,19 @@ async def test_an_outage_at_the_tokens_end_is_said(bench: Bench, answer: Any, ki
     assert await bench.auth.access_token() == "access-2"
 
 
+@pytest.mark.parametrize("answer", [html(404), html(200), ok({"detail": "Welcome"})])
+async def test_a_foreign_answer_to_a_refresh_ends_nothing(bench: Bench, answer: httpx.Response) -> None:
+    await bench.sign_in()
+    bench.project.on("token", answer)
+    await bench.clock.advance(LIFETIME_S - 30)
+    assert await turning(bench.clock, bench.auth.access_token()) == "access-1"
+    await bench.clock.advance(30)
+    error = await bench.error(bench.auth.access_token())
+    assert (type(error), error.code, error.retryable) == (ServerError, "foreign_answer", True)
+    bench.project.on("token", session("2"))
+    assert await bench.auth.access_token() == "access-2"
+
+
 async def test_a_short_outage_is_not_noticed(bench: Bench) -> None:
     await bench.sign_in()
     await bench.clock.advance(LIFETIME_S)

@@ -136,15 +136,45 @@ REFUSALS = [
     (httpx.Response(429, json={"message": "slow"}, headers={"retry-after": "7"}), RateLimitedError, "rate_limited"),
     (httpx.Response(401, json={"message": "Invalid API key", "hint": "Double check"}), ConfigError, "invalid_api_key"),
     (httpx.Response(401, json={"message": "No API key found in request"}), ConfigError, "invalid_api_key"),
-    (html(404), ConfigError, "not_supabase"),
-    (html(200), ConfigError, "not_supabase"),
-    (html(500), ConfigError, "not_supabase"),
-    (httpx.Response(404, json={"detail": "Not Found"}), ConfigError, "not_supabase"),
-    (httpx.Response(404, json=["no"]), ConfigError, "not_supabase"),
-    (httpx.Response(301, headers={"location": "https://elsewhere.test/rest/v1/rpc/x"}), ConfigError, "not_supabase"),
-    (httpx.Response(204), ConfigError, "not_supabase"),
-    (httpx.Response(200, content=b'{"cut', headers={"content-type": "application/json"}), ConfigError, "not_supabase"),
 ]
+
+JSON = {"content-type": "application/json"}
+FOREIGN = [
+    html(404),
+    html(200),
+    html(500),
+    httpx.Response(404, json={"detail": "Not Found"}),
+    httpx.Response(404, json=["no"]),
+    httpx.Response(301, headers={"location": "https://elsewhere.test/rest/v1/rpc/x"}),
+    httpx.Response(204),
+    httpx.Response(200, content=b'{"cut', headers=JSON),
+    httpx.Response(200, content=b'"\xff"', headers=JSON),
+    httpx.Response(200, content=b"[" * 100_000, headers=JSON),
+]
+"""Answers that are not those of a Supabase project, or were cut short."""
+
+
+@pytest.mark.parametrize("answer", FOREIGN)
+async def test_an_address_that_is_not_supabase_is_said_at_once(bench: Bench, answer: httpx.Response) -> None:
+    bench.project.on("schema_version", answer)
+    error = await bench.error(WRITE)
+    assert (type(error), error.code, error.retryable) == (ConfigError, "not_supabase", False)
+    assert len(bench.project.requests) == 1
+
+
+@pytest.mark.parametrize("answer", FOREIGN)
+async def test_a_project_that_is_known_is_not_lost_for_one_foreign_answer(bench: Bench, answer: httpx.Response) -> None:
+    """It may have come after the write was carried out: it is asked for again, or its outcome is open."""
+    bench.project.on("set_thing", answer, ok(1))
+    assert await bench.call(WRITE) == 1
+    bench.project.on("set_thing", answer)
+    assert isinstance(await bench.error(WRITE), OutcomeUnknownError)
+    bench.project.on("get_thing", answer, ok(1))
+    assert await bench.call(READ) == 1
+    bench.project.on("tell_thing", answer)
+    error = await bench.error(ONCE)
+    assert (type(error), error.code, error.retryable) == (ServerError, "foreign_answer", True)
+    assert len(bench.project.sent("tell_thing")) == 1
 
 
 @pytest.mark.parametrize(("answer", "kind", "code"), REFUSALS)
@@ -200,14 +230,6 @@ async def test_an_argument_that_is_no_json_is_refused_and_not_quoted(bench: Benc
         await bench.call(WRITE, p_value=value)
     assert caught.value.__cause__ is None
     assert bench.project.sent("set_thing") == []
-
-
-@pytest.mark.parametrize("body", [b"\xff\xfe{", b'"\xff"', b"[" * 100_000])
-async def test_an_answer_that_is_no_json_leaves_the_outcome_open(bench: Bench, body: bytes) -> None:
-    bench.project.on("get_thing", httpx.Response(200, content=body, headers={"content-type": "application/json"}))
-    assert isinstance(await bench.error(READ), ProtocolError | ConfigError)
-    bench.project.on("set_thing", httpx.Response(200, content=body, headers={"content-type": "application/json"}))
-    await bench.error(WRITE)
 
 
 async def test_a_redirect_says_where_to(bench: Bench) -> None:
