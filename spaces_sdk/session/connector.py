@@ -14,7 +14,14 @@ from typing import Final
 from uuid import UUID
 
 from spaces_sdk.clock import Clock
-from spaces_sdk.errors import ConnectionLostError, RateLimitedError, RoomFullError, SpacesError
+from spaces_sdk.errors import (
+    ConnectionLostError,
+    InvalidRequestError,
+    ProtocolError,
+    RateLimitedError,
+    RoomFullError,
+    SpacesError,
+)
 from spaces_sdk.events import ConnectionState, GapReason
 from spaces_sdk.models import JoinedRoom, LeaseStatus, SyncPage
 from spaces_sdk.realtime.backoff import backoff
@@ -34,6 +41,10 @@ GAP_OF_CLOSE: Final = {
     CloseReason.SERVER_RESTART: GapReason.SOCKET_LOST,
     CloseReason.LIMIT_REACHED: GapReason.LIMIT_REACHED,
 }
+
+# A commit is broadcast when it is flushed and seen by others a moment later; while a synchronous standby is slow,
+# seconds later. A database that was set back to an earlier time never knows the step.
+VISIBLE_WITHIN_S: Final = 60.0
 
 
 class Connector:
@@ -72,6 +83,7 @@ class Connector:
         self._synced_join = 0
         self.last_error: SpacesError | None = None
         self._refused_since: float | None = None
+        self._ahead_since: float | None = None
         self.heartbeats = Heartbeats(
             api,
             connection_id,
@@ -252,11 +264,19 @@ class Connector:
             SpacesError: It could not be read; what ends the session has ended it already.
         """
         try:
-            return await self._api.sync_room(self._core.room_id, run.after, to=run.to, cursor=run.cursor)
+            page = await self._api.sync_room(self._core.room_id, run.after, to=run.to, cursor=run.cursor)
+        except InvalidRequestError as error:
+            now = self._clock.monotonic()
+            self._ahead_since = now if self._ahead_since is None else self._ahead_since
+            if run.to is not None or now - self._ahead_since > VISIBLE_WITHIN_S:
+                raise
+            raise ProtocolError(f"cannot catch up: the database does not know step {run.after} yet") from error
         except SpacesError as error:
             if (ending := ending_of(error)) is not None and ending.trigger is Trigger.REMOVED:
                 self._end(ending)
             raise
+        self._ahead_since = None
+        return page
 
     async def _join_channel(self, *, timeout_s: float) -> None:
         has_presence = self._options.has_presence(self._core.view.room.max_participants)

@@ -96,7 +96,10 @@ class EventLog:
             return
         self._entries.append(Entry(event, run))
         if len(self._entries) > self._size:
-            self._entries.popleft()
+            oldest = self._entries.popleft()
+            if self._anchor.index == self._base and oldest.run is None:
+                # After the anchor and no step of its own: signals alone must not push the anchor out of the ring.
+                self._anchor = Anchor(self._base + 1, self._anchor.position)
             self._base += 1
         if isinstance(event, CaughtUp):
             self._anchor = Anchor(self.tail, event.to_pos)

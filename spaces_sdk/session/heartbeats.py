@@ -125,6 +125,8 @@ class Heartbeats:
                     break
                 while not await self._try_beat():
                     await self._pause(min(self._interval_s, RETRY_S) * self._random.uniform(0.5, 1.0))
+                if self._is_joined_anew:
+                    break
 
     async def beat(self) -> None:
         """Send one and act on its answer.

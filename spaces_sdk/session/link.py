@@ -112,6 +112,7 @@ class Link:
         self._on_presence_left = on_presence_left
         self._on_closed = on_closed
         self._channel: ChannelPort | None = None
+        self._former: set[ChannelPort] = set()
         self._reader: asyncio.Task[None] | None = None
         self.pace = Pace(random)
         self.joins = 0
@@ -145,17 +146,19 @@ class Link:
             self._tasks.start(self._track(channel, presence_key), name=f"presence {topic}")
 
     async def leave(self, *, timeout_s: float) -> None:
-        """Leave the channel, if there is one. Never raises for the network."""
+        """Leave the channel, and former ones that are not yet left. Never raises for the network."""
         channel, self._channel = self._channel, None
         await self._tasks.stop(self._reader)
         if channel is not None:
-            await self._leave(channel, timeout_s)
+            self._former.add(channel)
+        await asyncio.gather(*(self._leave(former, timeout_s) for former in self._former))
 
     def _retire(self) -> None:
         former, self._channel = self._channel, None
         if self._reader is not None:
             self._reader.cancel()
         if former is not None:
+            self._former.add(former)
             self._tasks.start(self._leave(former, 2.0), name=f"leave {former.topic}")
 
     async def _leave(self, channel: ChannelPort, timeout_s: float) -> None:
@@ -163,6 +166,7 @@ class Link:
             await channel.leave(timeout_s=timeout_s)
         except SpacesError as error:
             logger.debug("leaving %s: %s", channel.topic, error)
+        self._former.discard(channel)
 
     async def _track(self, channel: ChannelPort, key: str) -> None:
         try:

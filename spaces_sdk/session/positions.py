@@ -103,21 +103,23 @@ class Ordering:
 
         Args:
             to: The position that the catch-up reached.
-            head: The room's counter in the last page. What is above it and came in before that page was
-                asked for does not exist: the row is the truth, the broadcast a hint.
+            head: The room's counter in the last page. What is above it, does not follow at once, and came in
+                before that page was asked for does not exist: the row is the truth, the broadcast a hint.
         """
         self._is_catching_up = False
         self._position = max(self._position, to)
         had = sum(1 for pos in self._aside if pos <= self._position)
+        self._aside = {pos: kept for pos, kept in self._aside.items() if pos > self._position}
+        # The next steps first, whatever the head: a commit is broadcast a moment before others can see it.
+        taken = self._drain()
         self._aside = {
             pos: (arrival, step)
             for pos, (arrival, step) in self._aside.items()
-            if pos > self._position and not (pos > head and arrival <= self._asked_at)
+            if not (pos > head and arrival <= self._asked_at)
         }
-        has_dropped, self._has_dropped = self._has_dropped, False
-        taken = self._drain()
         taken.duplicates = had
-        taken.has_gap = taken.has_gap or has_dropped
+        taken.has_gap = bool(self._aside) or self._has_dropped
+        self._has_dropped = False
         return taken
 
     def _keep(self, step: Step) -> None:

@@ -118,9 +118,9 @@ class Sender:
                 answers = await self._store(batch)
             except SpacesError as error:
                 answers = [_error_for(pending, error) for pending in batch]
-            except Exception as error:
+            except BaseException as error:
                 for pending in batch:
-                    _fail(pending, OutcomeUnknownError(f"cannot send: {error}", operation_id=pending.draft.id))
+                    _fail(pending, OutcomeUnknownError(f"cannot send: {error!r}", operation_id=pending.draft.id))
                 raise
             finally:
                 self._in_flight = []

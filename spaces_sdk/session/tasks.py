@@ -50,9 +50,13 @@ class TaskOwner:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if task.cancelled():
+        if not task.cancelled():
+            error = task.exception()
+        elif task.cancelling():
             return
-        error = task.exception()
+        else:
+            # Nobody cancelled it: something that it waited for was cancelled, and that must not end it in silence.
+            error = RuntimeError(f"the task {task.get_name()} was cancelled from inside")
         if isinstance(error, Exception):
             logger.error("task %s failed", task.get_name(), exc_info=error)
             self._on_crash(error)

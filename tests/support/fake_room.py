@@ -53,6 +53,8 @@ class FakeRoom:
     Attributes:
         head, epoch: As in the database.
         silent_steps: Steps whose events no version of today knows.
+        unseen: How many of the newest steps a sync does not see yet: a commit is broadcast when it is flushed,
+            and seen by others a moment later.
         page_rows: Rows of a sync's page.
         is_full: Joining without a live lease is refused.
         realtime_is_down: Joins of channels wait, and time out.
@@ -71,6 +73,7 @@ class FakeRoom:
         self.epoch = 1
         self.is_deleted = False
         self.is_full = False
+        self.unseen = 0
         self.realtime_is_down = False
         self.refusals: deque[JoinRejectedError] = deque()
         self.state = RoomState(
@@ -318,8 +321,9 @@ class FakeRoom:
 
     def sync(self, user_id: UUID, after: int, to: int | None, cursor: JsonObject | None) -> SyncPage:
         self.require(user_id)
-        reach = self.head if to is None else to
-        if not 0 <= after <= reach <= self.head:
+        head = self.head - self.unseen
+        reach = head if to is None else to
+        if not 0 <= after <= reach <= head:
             raise refusal("invalid_argument")
         rows = [(1, m.seq, m) for m in self.messages.values() if after < m.seq <= reach]
         rows += [(2, m.revision, m) for m in self.messages.values() if m.seq <= after < m.revision <= reach]
@@ -332,7 +336,7 @@ class FakeRoom:
             messages=[row[2] for row in page],
             to=reach,
             cursor=None if is_last else {"phase": page[-1][0], "at": page[-1][1]},
-            head=self.head,
+            head=head,
             epoch=self.epoch,
             topic=self.topic,
             participants=list(self.participants.values()) if is_last else None,
@@ -400,7 +404,7 @@ class FakeApi:
     down: SpacesError | None = None
     calls: list[str] = field(default_factory=list[str])
     gates: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    failures: dict[str, SpacesError] = field(default_factory=dict[str, SpacesError])
+    failures: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
 
     async def _called(self, name: str) -> None:
         self.calls.append(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 
@@ -11,9 +13,11 @@ from spaces_sdk.errors import ConnectTimeoutError, JoinRejectedError, RateLimite
 from spaces_sdk.events import ConnectionState
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import EventStream, RoomSession
+from spaces_sdk.session.link import Link
+from spaces_sdk.session.tasks import TaskOwner
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi
-from tests.unit.session.conftest import Reader, World
+from tests.support.fake_room import FakeApi, FakeRealtime, FakeRoom, Lease
+from tests.unit.session.conftest import Reader, SleepyClock, World
 
 pytestmark = pytest.mark.unit
 
@@ -532,6 +536,77 @@ async def test_after_a_long_sleep_of_the_process_the_lease_is_asked_for_before_t
     assert session.stats.rejoins == 1
     assert session.stats.joins_refused == 0, "a refused join would have stopped the whole socket for 5 s"
     assert reader.told[0] == "2 -Bob timeout"
+
+
+async def test_a_step_that_is_broadcast_before_others_can_see_it_is_waited_for(world: World) -> None:
+    session, reader = await world.watched()
+    world.room.unseen = 1
+    world.room.post("a")
+    world.room.overflow(1)
+    await world.clock.advance(5)
+    assert session.connection_state is ConnectionState.STALE
+    world.room.unseen = 0
+    await world.clock.advance(3)
+    world.room.post("b")
+    await settle()
+    told = [text for text in reader.told if text not in ("stale", "catching_up")]
+    assert told == [
+        "2 a",
+        "gap after 2: buffer_overflow",
+        "error: protocol",
+        "caught up 2-2: 0",
+        "live",
+        "3 b",
+    ]
+
+
+async def test_a_database_that_never_knows_our_position_ends_the_session(world: World) -> None:
+    """It was set back to an earlier time."""
+    session, reader = await world.watched()
+    world.room.unseen = 1
+    world.room.post("a")
+    world.room.overflow(1)
+    await world.clock.advance(70)
+    assert session.connection_state is ConnectionState.FAILED
+    assert reader.told[-1] == "ended: invalid_argument"
+
+
+@pytest.mark.parametrize("call", ["sync_room", "heartbeat"])
+async def test_a_cancellation_from_inside_a_call_does_not_end_a_task_in_silence(world: World, call: str) -> None:
+    """Such as that of a token's refresh that several calls wait for."""
+    api = FakeApi(world.room)
+    session, reader = await world.watched(api=api)
+    api.failures[call] = asyncio.CancelledError()
+    world.room.overflow(1)
+    await world.clock.advance(40)
+    assert session.connection_state is ConnectionState.FAILED
+    assert reader.told[-1] == "ended: internal_error"
+
+
+async def test_closing_right_after_a_rejoin_leaves_the_former_channel_too(
+    clock: SleepyClock, no_task_left: None
+) -> None:
+    room = FakeRoom(clock)
+    user_id = room.bring("Bob")
+    room.leases[user_id] = Lease(user_id)
+    crashes: list[Exception] = []
+    tasks = TaskOwner(on_crash=crashes.append)
+    link = Link(
+        FakeRealtime(room, user_id),
+        clock=clock,
+        random=Random(1),  # noqa: S311
+        tasks=tasks,
+        on_broadcast=lambda event, payload: None,
+        on_gap=lambda: None,
+        on_presence_left=lambda: None,
+        on_closed=lambda reason, message: None,
+    )
+    await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
+    await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
+    await tasks.cancel()
+    await link.leave(timeout_s=1)
+    assert room.channels == []
+    assert crashes == []
 
 
 async def to_the_end(stream: EventStream) -> None:

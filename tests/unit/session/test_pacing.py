@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces_sdk.errors import ConfigError, ConnectError, JoinRejectedError
+from spaces_sdk.errors import ConfigError, ConnectError, JoinRejectedError, ServerError
 from spaces_sdk.models import LeaseStatus
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import PresenceMode, SessionOptions
@@ -113,6 +113,38 @@ async def test_an_answer_about_the_lease_before_is_no_verdict_on_this_one() -> N
     assert told == []
     await beats.beat()
     assert [status.status for status in told] == ["lease_expired"]
+
+
+async def test_a_channel_that_is_joined_while_heartbeats_fail_gets_its_early_ones() -> None:
+    clock = FakeClock()
+    room = FakeRoom(clock)
+    api = FakeApi(room)
+    connection_id = uuid4()
+    room.join(room.host, "Ada", connection_id, 0)
+    beats = Heartbeats(
+        api,
+        connection_id,
+        clock=clock,
+        random=Random(1),  # noqa: S311
+        stats=SessionStats(),
+        on_status=lambda status: None,
+        on_error=lambda error: None,
+    )
+    beats.joined(heartbeat_s=30, lease_s=90, asked_at=clock.monotonic())
+    running = asyncio.create_task(beats.run())
+    try:
+        await clock.advance(30)
+        api.down = ServerError("cannot do it: down", status=503)
+        await clock.advance(30)
+        beats.restart()
+        await clock.advance(1)
+        api.down = None
+        calls = api.calls.count("heartbeat")
+        await clock.advance(10)
+        assert api.calls.count("heartbeat") - calls >= 3, "the first that succeeds, then 2 s and 5 s later"
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,17 @@ def test_a_step_that_came_after_the_question_may_be_above_the_answers_head() -> 
     assert positions(ordering.finish(5, head=5).steps) == [6]
 
 
+def test_the_next_step_is_taken_though_the_sync_could_not_see_it_yet() -> None:
+    """A commit is broadcast when it is flushed; other transactions see it a moment later."""
+    ordering = Ordering(5)
+    ordering.begin()
+    ordering.asking(is_first=True)
+    ordering.offer(step(7))
+    ordering.asking(is_first=False)
+    taken = ordering.finish(6, head=6)
+    assert (positions(taken.steps), taken.has_gap, ordering.position) == ([7], False, 7)
+
+
 def test_the_position_never_goes_back() -> None:
     ordering = Ordering(5)
     ordering.begin()

@@ -51,6 +51,37 @@ async def test_a_reader_later_than_the_log_reads_from_the_database(world: World)
     assert reader.take() == ["32 x"]
 
 
+async def test_signals_alone_do_not_keep_a_late_reader_from_the_present(world: World) -> None:
+    session = await world.live(options=SMALL)
+    world.room.post("a")
+    await settle()
+    for _ in range(40):
+        world.room.signal(world.room.host, "typing")
+    await settle(60)
+    reader = world.read(session)
+    await settle(60)
+    assert reader.take() == ["joined at 1", "gap after 1: resumed", "2* a", "caught up 1-2: 1"]
+    world.room.signal(world.room.host, "speaking")
+    await settle()
+    assert reader.take() == ["signal speaking"]
+
+
+async def test_signals_alone_do_not_keep_a_slow_reader_from_the_present(world: World) -> None:
+    session = await world.live(options=SMALL)
+    stream = session.events()
+    world.room.post("a")
+    await settle()
+    told_first = [await anext(stream) for _ in range(3)]
+    assert isinstance(told_first[-1], MessageReceived)
+    for _ in range(40):
+        world.room.signal(world.room.host, "typing")
+    await settle(60)
+    reader = Reader(stream).start()
+    world.readers.append(reader)
+    await settle(60)
+    assert reader.take() == ["dropped", "caught up 2-2: 0", *["signal typing"] * 16]
+
+
 async def test_a_late_reader_is_not_told_what_was_of_the_moment(world: World) -> None:
     session = await world.live()
     world.room.signal(world.room.host, "typing")
