@@ -34,6 +34,17 @@ class SpacesError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default an exception is made anew from `args`, which fails where a subclass wants more, and with it the
+        # whole process pool in which it was raised.
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[SpacesError], args: tuple[object, ...], fields: dict[str, object]) -> SpacesError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(fields)
+    return error
+
 
 class ConfigError(SpacesError):
     """A setting is missing or malformed. Raised before any I/O."""

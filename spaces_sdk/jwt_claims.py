@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import cast
@@ -16,7 +15,7 @@ def unverified_claims(token: str) -> dict[str, object]:
         return {}
     try:
         payload: object = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError):
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, object]", payload) if isinstance(payload, dict) else {}
 

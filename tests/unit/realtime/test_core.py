@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces_sdk.errors import ConnectError, ConnectionLostError, JoinRejectedError, SpacesError
@@ -615,6 +615,7 @@ moves = st.lists(
 )
 
 
+@settings(max_examples=100)
 @given(moves, st.data(), st.sampled_from(Vsn))
 def test_no_order_of_inputs_breaks_it(order: list[str], data: st.DataObject, vsn: Vsn) -> None:
     bench = Bench(vsn)
