@@ -132,9 +132,11 @@ begin
     order by c.room_id
   loop
     -- The room's lock only where there is something to write under it: a heartbeat is frequent, a sweep is not.
+    -- Also for a lease of the caller that is about to end: a join that counts it as gone must not be under way meanwhile.
     if exists (select from public.rooms r where r.id = v_room_id and (r.host_user_id is null or exists (
-        select from spaces.connections c
-        where c.room_id = r.id and c.ended_at is null and c.expires_at <= clock_timestamp()))) then
+        select from spaces.connections c cross join spaces.config f
+        where c.room_id = r.id and c.ended_at is null and c.expires_at <= clock_timestamp()
+          + case when c.connection_id = any (v_ids) then make_interval(secs => f.lease_s::double precision / 4) else '0' end))) then
       perform from spaces.room_heads h where h.room_id = v_room_id for no key update;
       if found then
         perform spaces.sweep_room(v_room_id);

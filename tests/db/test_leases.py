@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.db.support.actors import expect_refusal
+from tests.db.support.barrier import Call, after_the_barrier
 from tests.db.support.database import Database
 from tests.db.support.realtime import named
 from tests.db.support.rooms import Member, Space, check_steps, open_space, unchanged
@@ -257,3 +258,20 @@ async def test_a_hundred_connections_are_answered(space: Space) -> None:
     ids = [bob.connection, *(uuid4() for _ in range(99))]
     answer = await space.db.call(bob.actor, "heartbeat", p_connection_ids=ids)
     assert {lease["connection_id"] for lease in answer["leases"]} == {str(each) for each in ids}
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(15, True), (45, False)])
+async def test_a_lease_that_is_about_to_end_is_extended_under_the_rooms_lock(
+    space: Space, seconds: int, waits: bool
+) -> None:
+    """Else a join could count it as gone, and give its place away, while a heartbeat brings it back."""
+    bob = await space.newcomer()
+    await space.db.sql(
+        "update spaces.connections set expires_at = now() + make_interval(secs => %s) where connection_id = %s",
+        [seconds, bob.connection],
+    )
+    call = Call(bob.actor, "heartbeat", {"p_connection_ids": [bob.connection]})
+    waited, (answer,) = await after_the_barrier(space.db, space.id, call)
+    assert waited == [waits]
+    assert [lease["status"] for lease in answer["leases"]] == ["live"]
+    assert await seconds_left(space, bob) > 60
