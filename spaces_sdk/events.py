@@ -127,9 +127,14 @@ class ParticipantLeft(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateUpdated(Event):
-    """The host changed the room's state."""
+    """The host changed the room's state, its code, or who is host.
+
+    Attributes:
+        room_code: The new code of the room; None when it is as it was.
+    """
 
     state: RoomState
+    room_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from uuid import UUID
+
 from spaces_sdk.models import Model, Participant, Room
 
 
@@ -16,6 +19,22 @@ class RoomDetails(Model):
     room: Room
     participants: list[Participant]
     participant_count: int
+
+
+class Ban(Model):
+    """A user who may not come into a room.
+
+    Attributes:
+        display_name: The name that they had in the room then.
+        banned_by: None after that account was deleted.
+        reason: As the one who banned them gave it; they do not see it.
+    """
+
+    user_id: UUID
+    display_name: str
+    banned_by: UUID | None
+    reason: str | None
+    created_at: datetime
 
 
 class CleanupResult(Model):

@@ -13,9 +13,10 @@ from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import ConflictError, InvalidRequestError, SpacesError
 from spaces_sdk.events import ConnectionState
-from spaces_sdk.models import JsonObject, Kind, Message, MessageType, Page, Participant, Room, RoomState
+from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomState
 from spaces_sdk.session.api import CALL_TIMEOUT_S, RealtimePort, SessionApi
 from spaces_sdk.session.endings import OWN_LEAVE
+from spaces_sdk.session.moderation import SessionModeration
 from spaces_sdk.session.options import SessionOptions
 from spaces_sdk.session.runtime import Runtime, new_id
 from spaces_sdk.session.stats import SessionStats
@@ -24,7 +25,7 @@ from spaces_sdk.session.stream import EventStream
 TYPING_TTL_S = 5.0
 
 
-class RoomSession:
+class RoomSession(SessionModeration):
     """One live connection to a room, made by `spaces.join(…)`; entering it joins, leaving it leaves.
 
     While it lives it repairs itself: whatever the network does, every durable change of the room comes out
@@ -327,26 +328,6 @@ class RoomSession:
         """The participants as the database knows them now, also those who are offline."""
         core = self._runtime.joined_core("list the participants")
         return await self._api.get_participants(core.room_id, limit=limit, cursor=cursor, timeout_s=timeout_s)
-
-    async def kick(self, user_id: UUID, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        """Remove a participant; what is committed after it does not reach them. For the host and moderators.
-
-        Raises:
-            PermissionDeniedError: Not allowed; the host cannot be removed.
-        """
-        core = self._runtime.live_core("remove a participant")
-        await self._api.kick_participant(core.room_id, user_id, timeout_s=timeout_s)
-
-    async def set_participant_kind(
-        self, user_id: UUID, kind: Kind | str, *, timeout_s: float = CALL_TIMEOUT_S
-    ) -> Participant:
-        """Say whether a participant is a human or a bot. For the host.
-
-        Raises:
-            PermissionDeniedError: `not_host`.
-        """
-        core = self._runtime.live_core("set the kind of a participant")
-        return await self._api.set_participant_kind(core.room_id, user_id, kind, timeout_s=timeout_s)
 
     def __repr__(self) -> str:
         room = self.current_room

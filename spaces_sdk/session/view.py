@@ -19,7 +19,7 @@ from spaces_sdk.events import (
     VoiceStarted,
     VoiceStopped,
 )
-from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Room, RoomState, SyncPage
+from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Role, Room, RoomState, SyncPage
 
 _REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED})
 
@@ -92,8 +92,10 @@ class RoomView:
                 self._participants[participant.user_id] = participant
             case ParticipantLeft(participants=gone, reason=reason):
                 self._remove(gone, is_removed=reason in _REMOVED)
-            case StateUpdated(state=state):
+            case StateUpdated(state=state, room_code=code):
                 self._take_state(state)
+                if code is not None:
+                    self._room = self._room.model_copy(update={"room_code": code})
             case VoiceStarted(user_id=user_id):
                 self._set_voice(user_id, at or self._room.last_activity)
             case VoiceStopped(user_id=user_id):
@@ -143,6 +145,8 @@ class RoomView:
                 self._participants[participant.user_id] = offline
 
     def _take_state(self, state: RoomState) -> None:
+        if state.host != self._state.host:
+            self._change_host(state.host)
         self._state = state
         self._room = self._room.model_copy(
             update={
@@ -156,6 +160,14 @@ class RoomView:
                 "is_active": state.is_active,
             }
         )
+
+    def _change_host(self, host: UUID | None) -> None:
+        # The event of a new host names no roles: who was host is a member from then on.
+        for participant in list(self._participants.values()):
+            if participant.user_id == host:
+                self._participants[participant.user_id] = participant.model_copy(update={"role": Role.HOST})
+            elif participant.role is Role.HOST:
+                self._participants[participant.user_id] = participant.model_copy(update={"role": Role.MEMBER})
 
     def _set_voice(self, user_id: UUID, since: datetime | None) -> None:
         known = self._participants.get(user_id)

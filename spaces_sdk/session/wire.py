@@ -165,7 +165,10 @@ def _participant_left(pos: int, body: Mapping[str, Any]) -> Event:
 
 
 def _state_updated(pos: int, body: Mapping[str, Any]) -> Event:
-    return StateUpdated(pos=pos, state=RoomState.model_validate(body["state"]))
+    code = body.get("room_code")
+    if code is not None and not isinstance(code, str):
+        raise ValueError("not a code")
+    return StateUpdated(pos=pos, state=RoomState.model_validate(body["state"]), room_code=code)
 
 
 def _voice_started(pos: int, body: Mapping[str, Any]) -> Event:

@@ -79,6 +79,7 @@ create table spaces.config (
   heartbeat_s numeric not null default 30,
   admission_s numeric not null default 600,
   rejoin_quiet_s numeric not null default 600,
+  audit_s numeric not null default 7776000,
   activity_refresh_s numeric not null default 60,
   active_rooms_per_user integer not null default 5,
   max_event_bytes integer not null default 200000,
@@ -88,7 +89,7 @@ create table spaces.config (
   constraint config_pkey primary key (is_only),
   constraint config_is_one_row check (is_only),
   constraint config_values_are_positive check (
-    lease_s > 0 and heartbeat_s > 0 and admission_s > 0 and rejoin_quiet_s >= 0 and activity_refresh_s >= 0
+    lease_s > 0 and heartbeat_s > 0 and admission_s > 0 and rejoin_quiet_s >= 0 and audit_s > 0 and activity_refresh_s >= 0
     and active_rooms_per_user > 0 and max_event_bytes > 0 and page_rows > 0 and page_bytes > 0 and participants_shown > 0)
 );
 alter table spaces.config enable row level security;
@@ -99,6 +100,7 @@ comment on column spaces.config.lease_s is 'Seconds that a connection lives with
 comment on column spaces.config.heartbeat_s is 'Seconds between heartbeats that clients are told to keep.';
 comment on column spaces.config.admission_s is 'Seconds in which who has looked a room up by its code may join it.';
 comment on column spaces.config.rejoin_quiet_s is 'Seconds after which a return is worth a system message again.';
+comment on column spaces.config.audit_s is 'Seconds for which acts of moderation stay on record.';
 comment on column spaces.config.activity_refresh_s is 'Seconds between two writes of rooms.last_activity.';
 comment on column spaces.config.max_event_bytes is 'An event larger than this goes without its content; Realtime drops what is over its own limit.';
 comment on column spaces.config.page_bytes is 'About how much text one page of messages holds.';
@@ -125,7 +127,7 @@ insert into spaces.limits (action, capacity, refill_per_s, description) values
   ('send_bot', 40, 10, 'Messages and voice switches of a bot, by user and room.'),
   ('signal', 30, 10, 'Signals, by user and room; over it they are dropped.'),
   ('signal_room', 4, 2, 'Signals of all in a room together; over it they are dropped.'),
-  ('moderation', 20, 20 / 60.0, 'Changes to a room and to its participants, by user and room.');
+  ('moderation', 20, 20 / 60.0, 'Changes to a room, to its participants and to its bans, by user and room.');
 
 -- A refusal as an answer, for calls that answer several things at once.
 create function spaces.refusal(p_code text, p_message text, p_hint text default null)

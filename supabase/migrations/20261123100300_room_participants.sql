@@ -47,5 +47,5 @@ comment on column public.room_participants.is_online is 'A cache for display; ri
 comment on column public.room_participants.last_seen is 'Last join, heartbeat or leave.';
 comment on column public.room_participants.role is 'moderator or member; whether somebody is host stands in rooms.host_user_id.';
 comment on column public.room_participants.kind is 'bot only if the token''s app_metadata.spaces_kind says so, or the host did.';
-comment on column public.room_participants.status is 'kicked: was removed, and may come back by the code of the room.';
+comment on column public.room_participants.status is 'kicked: was removed, and may come back by the code of the room, unless spaces.bans has them.';
 comment on column public.room_participants.voice_since is 'When voice was switched on; null while it is off.';

@@ -30,7 +30,9 @@ declare
   v_me public.room_participants;
 begin
   select p.* into v_me from public.room_participants p where p.room_id = p_room_id and p.user_id = p_user_id;
-  if v_me.status = 'kicked' then
+  if v_me.status is distinct from 'active' and spaces.is_banned(p_room_id, p_user_id) then
+    perform spaces.fail('banned', format('cannot %s: you are banned from this room', p_operation));
+  elsif v_me.status = 'kicked' then
     perform spaces.fail('kicked', format('cannot %s: you were removed from this room', p_operation));
   elsif v_me.id is null then
     perform spaces.fail('not_participant', format('cannot %s: you are not in this room', p_operation));

@@ -29,8 +29,9 @@ begin
   v_is_member := v_room.host_user_id = v_user_id or exists (
     select from public.room_participants p
     where p.room_id = v_room.id and p.user_id = v_user_id and p.status = 'active');
-  -- Wrong, closed, and by invitation only: one answer for all.
-  if v_room.id is null or (v_room.visibility = 'private' and not coalesce(v_is_member, false)) then
+  -- Wrong, closed, by invitation only, and banned: one answer for all.
+  if v_room.id is null
+     or (not coalesce(v_is_member, false) and (v_room.visibility = 'private' or spaces.is_banned(v_room.id, v_user_id))) then
     perform spaces.code_miss_wait_s(p_count => true);
     return v_miss;
   end if;
@@ -47,6 +48,13 @@ begin
     exception when foreign_key_violation then -- deleted at this moment
       return v_miss;
     end;
+    -- A change of the code waits for the row just written, and deletes it. If the change was quicker, and this has waited
+    -- for it, the old code admits nobody any more.
+    if not exists (select from public.rooms r where r.id = v_room.id and r.room_code = v_code) then
+      delete from spaces.admissions a where a.room_id = v_room.id and a.user_id = v_user_id;
+      perform spaces.code_miss_wait_s(p_count => true);
+      return v_miss;
+    end if;
   end if;
   return jsonb_build_object(
     'ok', true,
@@ -108,9 +116,10 @@ declare
 begin
   select r.max_participants into v_max from public.rooms r
   where r.id = p_room_id and (
-    r.host_user_id = v_user_id or r.visibility = 'public'
+    r.host_user_id = v_user_id or (r.visibility = 'public' and not spaces.is_banned(r.id, v_user_id))
     or exists (select from public.room_participants p where p.room_id = r.id and p.user_id = v_user_id and p.status = 'active')
-    or exists (select from spaces.admissions a where a.room_id = r.id and a.user_id = v_user_id and a.expires_at > clock_timestamp()));
+    or (not spaces.is_banned(r.id, v_user_id) and exists (
+      select from spaces.admissions a where a.room_id = r.id and a.user_id = v_user_id and a.expires_at > clock_timestamp())));
   if not found then
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room', c_operation), 'Look it up by its code.');
   end if;

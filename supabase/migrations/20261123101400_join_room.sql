@@ -9,6 +9,8 @@ declare
 begin
   if p_room.host_user_id = p_user_id or p_me.status = 'active' then
     return;
+  elsif spaces.is_banned(p_room.id, p_user_id) then
+    perform spaces.fail('banned', format('cannot %s: you are banned from it', p_operation));
   end if;
   v_is_admitted := p_room.visibility <> 'private' and exists (
     select from spaces.admissions a

@@ -42,7 +42,9 @@ begin
   select p.status, p.is_muted, p.kind, p.display_name, r.is_active into v_me
   from public.rooms r left join public.room_participants p on p.room_id = r.id and p.user_id = p_user_id
   where r.id = p_head.room_id;
-  if v_me.status is null then
+  if v_me.status is distinct from 'active' and spaces.is_banned(p_head.room_id, p_user_id) then
+    v_code := 'banned'; v_reason := 'you are banned from this room';
+  elsif v_me.status is null then
     v_code := 'not_participant'; v_reason := 'you are not in this room';
   elsif v_me.status <> 'active' then
     v_code := 'kicked'; v_reason := 'you were removed from this room';

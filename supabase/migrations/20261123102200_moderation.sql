@@ -1,4 +1,88 @@
--- What host and moderators do to participants.
+-- What host and moderators do to participants: who may do what to whom, removing, and what a participant is.
+
+-- Who may do what to whom, all of it; docs/database.md has the same as a table. Roles are host, moderator and member;
+-- p_their_role is null where the act is about nobody, or about somebody who may be gone.
+create function spaces.may_moderate(p_action text, p_my_role text, p_their_role text default null, p_is_self boolean default false)
+returns boolean language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(case p_my_role
+    when 'host' then case p_action
+      when 'kick' then not p_is_self
+      when 'ban' then not p_is_self
+      when 'mute' then not p_is_self
+      when 'set_role' then not p_is_self
+      when 'unmute' then true -- oneself too: who was muted may become host
+      when 'set_kind' then true
+      when 'transfer_host' then true
+      when 'rotate_code' then true
+      when 'unban' then true
+      when 'list_bans' then true
+    end
+    when 'moderator' then case p_action
+      when 'kick' then not p_is_self and p_their_role = 'member'
+      when 'ban' then not p_is_self and p_their_role = 'member'
+      when 'mute' then not p_is_self and p_their_role = 'member'
+      when 'unmute' then not p_is_self and p_their_role = 'member'
+      when 'unban' then true
+      when 'list_bans' then true
+    end
+  end, false);
+end
+$$;
+revoke all on function spaces.may_moderate(text, text, text, boolean) from public, anon, authenticated, service_role;
+comment on function spaces.may_moderate(text, text, text, boolean) is 'Whether a role may do something to another role: the one place where that is decided.';
+
+-- The room, if the caller may do such a thing in it to anybody; after the lock.
+create function spaces.require_right(p_action text, p_room_id uuid, p_user_id uuid, p_operation text)
+returns public.rooms language plpgsql stable set search_path = '' as $$
+declare
+  v_room public.rooms;
+begin
+  select r.* into v_room from public.rooms r where r.id = p_room_id;
+  if not found then
+    perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
+  elsif v_room.host_user_id is distinct from p_user_id then
+    if not spaces.may_moderate(p_action, 'moderator', 'member') then
+      perform spaces.fail('not_host', format('cannot %s: you are not the host of the room', p_operation));
+    elsif not spaces.may_moderate(p_action, (spaces.require_participant(p_room_id, p_user_id, p_operation)).role, 'member') then
+      perform spaces.fail('not_allowed', format('cannot %s: you are neither host nor moderator', p_operation));
+    end if;
+  end if;
+  return v_room;
+end
+$$;
+revoke all on function spaces.require_right(text, uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.require_right(text, uuid, uuid, text) is 'The room, if the caller may do this there; 403 or 404 otherwise.';
+
+-- Whom it is done to, if the caller may do it to them; after require_right. With p_or_removed also somebody who was
+-- removed before: to them it is done already, or may still be done.
+create function spaces.require_target(
+  p_action text, p_room public.rooms, p_user_id uuid, p_their_id uuid, p_operation text, p_or_removed boolean default false
+) returns public.room_participants language plpgsql stable set search_path = '' as $$
+declare
+  v_them public.room_participants;
+  v_my_role text;
+begin
+  select p.* into v_them from public.room_participants p
+  where p.room_id = p_room.id and p.user_id = p_their_id and (p.status = 'active' or p_or_removed);
+  if not found then
+    perform spaces.fail('participant_not_found', format('cannot %s: they are not in this room', p_operation));
+  end if;
+  v_my_role := case when p_room.host_user_id = p_user_id then 'host' else (
+    select p.role from public.room_participants p where p.room_id = p_room.id and p.user_id = p_user_id and p.status = 'active') end;
+  if not spaces.may_moderate(p_action, v_my_role,
+      case when p_room.host_user_id = p_their_id then 'host' else v_them.role end, p_their_id = p_user_id) then
+    perform spaces.fail('not_allowed', format('cannot %s: %s', p_operation, case
+      when p_their_id = p_user_id then 'not to yourself'
+      when p_room.host_user_id = p_their_id then 'not to the host'
+      else 'a moderator does not do this to another moderator' end),
+      case when p_their_id = p_user_id then 'Name somebody else; leave_room is how you go yourself.' end);
+  end if;
+  return v_them;
+end
+$$;
+revoke all on function spaces.require_target(text, public.rooms, uuid, uuid, text, boolean) from public, anon, authenticated, service_role;
+comment on function spaces.require_target(text, public.rooms, uuid, uuid, text, boolean) is 'A participant, if the caller may do this to them; 403 or 404 otherwise.';
 
 create function public.set_participant_kind(p_room_id uuid, p_user_id uuid, p_kind text)
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
@@ -16,14 +100,11 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'moderation', p_room_id, 'moderation'));
   end if;
   v_head := (spaces.lock_room(p_room_id, c_operation)).head;
-  v_room := spaces.require_host(p_room_id, v_user_id, c_operation);
-  select p.* into v_them from public.room_participants p
-  where p.room_id = p_room_id and p.user_id = p_user_id and p.status = 'active';
-  if not found then
-    perform spaces.fail('participant_not_found', format('cannot %s: they are not in this room', c_operation));
-  end if;
+  v_room := spaces.require_right('set_kind', p_room_id, v_user_id, c_operation);
+  v_them := spaces.require_target('set_kind', v_room, v_user_id, p_user_id, c_operation);
   if v_them.kind <> p_kind then
     update public.room_participants p set kind = p_kind where p.id = v_them.id returning p.* into v_them;
+    perform spaces.record_act(p_room_id, v_user_id, 'set_kind', p_user_id, p_kind);
     v_head := spaces.step(p_room_id, 'room:participant-updated',
                           jsonb_build_object('participant', spaces.participant_json(v_them, v_room.host_user_id)));
   end if;
@@ -33,34 +114,6 @@ $$;
 revoke all on function public.set_participant_kind(uuid, uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_participant_kind(uuid, uuid, text) to authenticated, service_role;
 comment on function public.set_participant_kind(uuid, uuid, text) is 'The host says that a participant is a bot, or a human.';
-
--- Host and moderators may; never against the host, oneself, or, for a moderator, another moderator.
-create function spaces.require_removable(
-  p_room public.rooms, p_user_id uuid, p_them public.room_participants, p_operation text
-) returns void language plpgsql stable set search_path = '' as $$
-declare
-  v_me public.room_participants;
-  v_is_host boolean := p_room.host_user_id is not distinct from p_user_id;
-begin
-  if not v_is_host then
-    v_me := spaces.require_participant(p_room.id, p_user_id, p_operation);
-    if v_me.role <> 'moderator' then
-      perform spaces.fail('not_allowed', format('cannot %s: you are neither host nor moderator', p_operation));
-    end if;
-  end if;
-  if p_them.id is null then
-    perform spaces.fail('participant_not_found', format('cannot %s: they are not in this room', p_operation));
-  elsif p_them.user_id = p_user_id then
-    perform spaces.fail('not_allowed', format('cannot %s: it is yourself', p_operation), 'Leave the room instead.');
-  elsif p_them.user_id = p_room.host_user_id then
-    perform spaces.fail('not_allowed', format('cannot %s: it is the host', p_operation), 'A host leaves by deleting the room.');
-  elsif p_them.role = 'moderator' and not v_is_host then
-    perform spaces.fail('not_allowed', format('cannot %s: it is a moderator', p_operation));
-  end if;
-end
-$$;
-revoke all on function spaces.require_removable(public.rooms, uuid, public.room_participants, text) from public, anon, authenticated, service_role;
-comment on function spaces.require_removable(public.rooms, uuid, public.room_participants, text) is 'Refuses a removal that the caller has no right to.';
 
 -- Takes the right to listen away, in one transaction with the new epoch: Realtime looks at its policies when a topic
 -- is joined and not again, so those who stay move to another topic, and the old one falls silent.
@@ -99,10 +152,10 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'moderation', p_room_id, 'moderation'));
   end if;
   perform spaces.lock_room(p_room_id, c_operation);
-  select r.* into v_room from public.rooms r where r.id = p_room_id;
-  select p.* into v_them from public.room_participants p where p.room_id = p_room_id and p.user_id = p_user_id;
-  perform spaces.require_removable(v_room, v_user_id, v_them, c_operation);
+  v_room := spaces.require_right('kick', p_room_id, v_user_id, c_operation);
+  v_them := spaces.require_target('kick', v_room, v_user_id, p_user_id, c_operation, p_or_removed => true);
   if v_them.status = 'active' then -- a repeated call finds the work done
+    perform spaces.record_act(p_room_id, v_user_id, 'kick', p_user_id);
     perform spaces.remove_participant(v_room, v_them, 'kicked');
   end if;
   select h.* into v_head from spaces.room_heads h where h.room_id = p_room_id;

@@ -46,10 +46,14 @@ begin
   delete from spaces.rate_buckets b where (b.user_id, b.action, b.room_id) in (
     select o.user_id, o.action, o.room_id from spaces.rate_buckets o where o.refilled_at < clock_timestamp() - interval '1 day'
     limit 20000 for update skip locked);
+  delete from spaces.audit a where a.id in (
+    select o.id from spaces.audit o cross join spaces.config c
+    where o.created_at < clock_timestamp() - make_interval(secs => c.audit_s::double precision)
+    order by o.created_at limit 20000 for update of o skip locked);
 end
 $$;
 revoke all on function spaces.purge() from public, anon, authenticated, service_role;
-comment on function spaces.purge() is 'Deletes ended leases, old admissions and full buckets, in batches.';
+comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets and old records of moderation, in batches.';
 
 -- Deletes closed rooms and those without activity for longer than they are kept. In batches, so that no call is long
 -- and no room waits: at most 20 rooms and 20,000 messages, none that somebody holds, none with a live lease.

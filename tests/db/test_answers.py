@@ -18,6 +18,7 @@ from spaces_sdk.models import (
     RoomState,
     SyncPage,
 )
+from spaces_sdk.rooms import Ban
 from tests.db.support.actors import SERVICE
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space
@@ -198,6 +199,56 @@ async def test_kick_participant(space: Space) -> None:
     guest = await space.newcomer()
     answer = await space.call(space.host, "kick_participant", p_user_id=guest.id)
     assert answer == {"ok": True, "head": await space.head(), "epoch": await space.epoch()}
+
+
+async def test_ban_participant(space: Space) -> None:
+    guest = await space.newcomer()
+    answer = await space.call(space.host, "ban_participant", p_user_id=guest.id)
+    assert answer == {"ok": True, "head": await space.head(), "epoch": await space.epoch()}
+
+
+async def test_unban_participant(space: Space) -> None:
+    answer = await space.call(space.host, "unban_participant", p_user_id=uuid4())
+    assert answer == {"ok": True, "head": await space.head()}
+
+
+async def test_list_bans(space: Space) -> None:
+    guest = await space.newcomer("Bob")
+    await space.call(space.host, "ban_participant", p_user_id=guest.id, p_reason=" spam ")
+    answer = await space.call(space.host, "list_bans")
+    check_keys(answer, "items", "next_cursor")
+    (ban,) = answer["items"]
+    check_shape(Ban, ban)
+    assert (ban["user_id"], ban["banned_by"]) == (str(guest.id), str(space.host.id))
+    assert (ban["display_name"], ban["reason"], answer["next_cursor"]) == ("Bob", "spam", None)
+
+
+@pytest.mark.parametrize(
+    ("rpc", "arguments"),
+    [("mute_participant", {"p_is_muted": True}), ("set_participant_role", {"p_role": "moderator"})],
+)
+async def test_what_changes_a_participant(space: Space, rpc: str, arguments: dict[str, Any]) -> None:
+    guest = await space.newcomer()
+    answer = await space.call(space.host, rpc, p_user_id=guest.id, **arguments)
+    check_keys(answer, "ok", "participant", "head")
+    check_shape(Participant, answer["participant"])
+    assert answer["head"] == await space.head()
+
+
+async def test_transfer_host(space: Space) -> None:
+    guest = await space.newcomer()
+    answer = await space.call(space.host, "transfer_host", p_user_id=guest.id)
+    check_keys(answer, "ok", "room", "state", "head")
+    check_shape(Room, answer["room"])
+    check_shape(RoomState, answer["state"])
+    assert answer["head"] == await space.head()
+
+
+async def test_rotate_code(space: Space) -> None:
+    answer = await space.call(space.host, "rotate_code")
+    check_keys(answer, "ok", "room", "head")
+    check_shape(Room, answer["room"])
+    assert answer["head"] == await space.head()
 
 
 async def test_delete_room(space: Space) -> None:

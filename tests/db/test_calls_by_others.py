@@ -15,6 +15,7 @@ pytestmark = pytest.mark.db
 
 # Arguments beside the room's id.
 IN_A_ROOM: dict[str, dict[str, Any]] = {
+    "ban_participant": {"p_user_id": str(uuid4())},
     "delete_room": {},
     "get_participants": {},
     "get_room_by_id": {},
@@ -25,10 +26,16 @@ IN_A_ROOM: dict[str, dict[str, Any]] = {
     "join_room": {"p_display_name": "Eve", "p_connection_id": str(uuid4())},
     "kick_participant": {"p_user_id": str(uuid4())},
     "leave_room": {},
+    "list_bans": {},
+    "mute_participant": {"p_user_id": str(uuid4()), "p_is_muted": True},
+    "rotate_code": {},
     "set_participant_kind": {"p_user_id": str(uuid4()), "p_kind": "bot"},
+    "set_participant_role": {"p_user_id": str(uuid4()), "p_role": "moderator"},
     "set_voice": {"p_on": True},
     "signal": {"p_kind": "typing"},
     "sync_room": {"p_after": 0},
+    "transfer_host": {"p_user_id": str(uuid4())},
+    "unban_participant": {"p_user_id": str(uuid4())},
     "update_room_state": {"p_changes": {"mode": "playful"}},
 }
 ELSEWHERE: dict[str, dict[str, Any]] = {
@@ -38,6 +45,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 }
 
 TO_A_STRANGER = {
+    "ban_participant": "not_participant",
     "delete_room": "not_host",
     "get_participants": "not_participant",
     "get_room_by_id": "room_not_found",
@@ -47,10 +55,16 @@ TO_A_STRANGER = {
     "join_room": "room_not_found",
     "kick_participant": "not_participant",
     "leave_room": "not_participant",
+    "list_bans": "not_participant",
+    "mute_participant": "not_participant",
+    "rotate_code": "not_host",
     "set_participant_kind": "not_host",
+    "set_participant_role": "not_host",
     "set_voice": "not_participant",
     "signal": "not_participant",
     "sync_room": "not_participant",
+    "transfer_host": "not_host",
+    "unban_participant": "not_participant",
     "update_room_state": "not_host",
 }
 

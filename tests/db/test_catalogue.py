@@ -11,6 +11,7 @@ pytestmark = pytest.mark.db
 
 # Users call these; `anon` none of them, but for what policies on the app's own topics and tables may need.
 FOR_USERS = {
+    "ban_participant",
     "create_room",
     "delete_room",
     "get_participants",
@@ -25,11 +26,17 @@ FOR_USERS = {
     "join_room",
     "kick_participant",
     "leave_room",
+    "list_bans",
+    "mute_participant",
+    "rotate_code",
     "schema_version",
     "set_participant_kind",
+    "set_participant_role",
     "set_voice",
     "signal",
     "sync_room",
+    "transfer_host",
+    "unban_participant",
     "update_room_state",
 }
 FOR_SERVICE = {"cleanup_inactive_rooms", "generate_room_code"}
@@ -98,6 +105,7 @@ async def test_functions_that_write_are_volatile_and_the_others_stable(either: D
         "get_room_messages",
         "is_host",
         "is_room_full",
+        "list_bans",
         "schema_version",
         "sync_room",
     }

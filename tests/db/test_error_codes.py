@@ -9,9 +9,6 @@ from tests.db.support.database import Database
 
 pytestmark = pytest.mark.db
 
-# Bans come with a later version; clients know the code already.
-LATER = {"banned"}
-
 _FUNCTIONS = "p.pronamespace in ('public'::regnamespace, 'spaces'::regnamespace)"
 
 
@@ -42,7 +39,7 @@ async def test_functions_use_no_other_codes(db: Database) -> None:
 
 
 async def test_functions_use_all_codes(db: Database) -> None:
-    assert STATUS_OF_CODE.keys() - await codes_in_functions(db) == LATER
+    assert STATUS_OF_CODE.keys() - await codes_in_functions(db) == set()
 
 
 async def test_errors_are_raised_in_one_place(db: Database) -> None:

@@ -147,10 +147,50 @@ async def test_a_signal_takes_no_step(space: Space) -> None:
     assert payload["head"] == head == await space.head()
 
 
-async def test_a_kick_sends_the_old_topic_away_and_goes_on_with_the_new_one(space: Space) -> None:
+@pytest.mark.parametrize(
+    ("rpc", "argument", "field", "value"),
+    [("mute_participant", "p_is_muted", "is_muted", True), ("set_participant_role", "p_role", "role", "moderator")],
+)
+async def test_a_change_of_a_participant(space: Space, rpc: str, argument: str, field: str, value: object) -> None:
+    ada, guest = await space.enter(space.host), await space.newcomer()
+    (event,) = await published_by(space, rpc, ada, p_user_id=guest.id, **{argument: value})
+    assert event.event == "room:participant-updated"
+    participant = check_payload(event, DURABLE, "participant")["participant"]
+    check_shape(Participant, participant)
+    assert (participant["user_id"], participant[field]) == (str(guest.id), value)
+
+
+async def test_a_mute_ends_voice_in_the_same_step(space: Space) -> None:
+    ada, guest = await space.enter(space.host), await space.newcomer()
+    await space.call(guest, "set_voice", p_on=True)
+    (event,) = await published_by(space, "mute_participant", ada, p_user_id=guest.id, p_is_muted=True)
+    assert event.payload["participant"]["voice_since"] is None
+
+
+async def test_another_host(space: Space) -> None:
+    ada, guest = await space.enter(space.host), await space.newcomer()
+    (event,) = await published_by(space, "transfer_host", ada, p_user_id=guest.id)
+    assert event.event == "room:state-updated"
+    state = check_payload(event, DURABLE, "state")["state"]
+    check_shape(RoomState, state)
+    assert state["host"] == str(guest.id)
+
+
+async def test_another_code(space: Space) -> None:
+    ada = await space.enter(space.host)
+    (event,) = await published_by(space, "rotate_code", ada)
+    assert event.event == "room:state-updated"
+    payload = check_payload(event, DURABLE, "state", "room_code")
+    check_shape(RoomState, payload["state"])
+    assert payload["room_code"] == await space.db.value("select room_code from public.rooms where id = %s", [space.id])
+    assert payload["room_code"] != space.code
+
+
+@pytest.mark.parametrize("word", ["kick", "ban"])
+async def test_a_removal_sends_the_old_topic_away_and_goes_on_with_the_new_one(space: Space, word: str) -> None:
     ada, guest = await space.enter(space.host), await space.newcomer()
     old = await space.topic()
-    events = await published_by(space, "kick_participant", ada, p_user_id=guest.id)
+    events = await published_by(space, f"{word}_participant", ada, p_user_id=guest.id)
     new = await space.topic()
     assert new != old
     (moved,) = named(events, "room:moved")
@@ -158,7 +198,7 @@ async def test_a_kick_sends_the_old_topic_away_and_goes_on_with_the_new_one(spac
     assert set(moved.payload) - {"id"} == FLEETING - {"id"}
     (left,) = named(events, "room:participant-left")
     payload = check_payload(left, DURABLE, "participants", "reason")
-    assert payload["reason"] == "kicked"
+    assert payload["reason"] == {"kick": "kicked", "ban": "banned"}[word]
     assert [each["user_id"] for each in payload["participants"]] == [str(guest.id)]
     await space.say(ada, "he is gone")
     assert (await space.broadcasts())[-1].topic == new

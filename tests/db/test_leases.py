@@ -76,19 +76,20 @@ async def test_a_heartbeat_reveals_and_extends_nothing_of_others(space: Space) -
 
 
 async def test_each_lease_of_a_heartbeat_has_its_own_status(space: Space) -> None:
-    # One user in five rooms, each lost in another way.
+    # One user in six rooms, each lost in another way.
     db, bob = space.db, await space.db.user("bob")
-    rooms = [await open_space(db) for _ in range(5)]
-    live, expired, kicked, closed, deleted = rooms
+    rooms = [await open_space(db) for _ in range(6)]
+    live, expired, kicked, banned, closed, deleted = rooms
     members = [await room.enter(bob) for room in rooms]
     await expired.expire(members[1])
     await kicked.call(kicked.host, "kick_participant", p_user_id=bob.id)
+    await banned.call(banned.host, "ban_participant", p_user_id=bob.id)
     await closed.call(closed.host, "update_room_state", p_changes={"is_active": False})
     await deleted.call(deleted.host, "delete_room")
     leases = await beat(live, *members)
     statuses = [lease["status"] for lease in leases]
-    assert statuses == ["live", "lease_expired", "kicked", "room_inactive", "room_not_found"]
-    assert [bool(lease.get("topic")) for lease in leases] == [True, False, False, False, False]
+    assert statuses == ["live", "lease_expired", "kicked", "banned", "room_inactive", "room_not_found"]
+    assert [bool(lease.get("topic")) for lease in leases] == [True, False, False, False, False, False]
 
 
 async def test_a_heartbeat_sweeps_its_room(space: Space) -> None:

@@ -18,17 +18,20 @@ pytestmark = pytest.mark.db
 PAIRS = list(itertools.product(WRITES, repeat=2))
 
 # A heartbeat that has come to the lock sweeps the room, also when its own lease was ended while it waited.
-SWEEP_ALL_THE_SAME = {("leave_room", "heartbeat"), ("kick_participant", "heartbeat")}
+SWEEP_ALL_THE_SAME = {("leave_room", "heartbeat"), ("kick_participant", "heartbeat"), ("ban_participant", "heartbeat")}
 
 # After these the other call is judged by other rules than it was when it began.
 TAKES_AWAY = {
+    "ban_participant",
     "close the room",
     "delete_room",
     "join_room",
     "kick_participant",
     "leave_room",
     "make it small",
+    "mute_participant",
     "set_participant_kind",
+    "transfer_host",
     CLEANUP,
 }
 

@@ -59,6 +59,11 @@ ONE_STEP: dict[str, Step] = {
     "voice": lambda space, ada, bob: space.call(bob, "set_voice", p_on=True),
     "kind": lambda space, ada, bob: space.call(ada, "set_participant_kind", p_user_id=bob.id, p_kind="bot"),
     "kick": lambda space, ada, bob: space.call(ada, "kick_participant", p_user_id=bob.id),
+    "ban": lambda space, ada, bob: space.call(ada, "ban_participant", p_user_id=bob.id),
+    "mute": lambda space, ada, bob: space.call(ada, "mute_participant", p_user_id=bob.id, p_is_muted=True),
+    "role": lambda space, ada, bob: space.call(ada, "set_participant_role", p_user_id=bob.id, p_role="moderator"),
+    "another host": lambda space, ada, bob: space.call(ada, "transfer_host", p_user_id=bob.id),
+    "another code": lambda space, ada, bob: space.call(ada, "rotate_code"),
 }
 
 
@@ -79,6 +84,10 @@ NO_STEP: dict[str, Step] = {
     ),
     "voice off as it is": lambda space, ada, bob: space.call(bob, "set_voice", p_on=False),
     "kind as it is": lambda space, ada, bob: space.call(ada, "set_participant_kind", p_user_id=bob.id, p_kind="human"),
+    "mute as it is": lambda space, ada, bob: space.call(ada, "mute_participant", p_user_id=bob.id, p_is_muted=False),
+    "role as it is": lambda space, ada, bob: space.call(ada, "set_participant_role", p_user_id=bob.id, p_role="member"),
+    "host as it is": lambda space, ada, bob: space.call(ada, "transfer_host", p_user_id=ada.id),
+    "no ban to lift": lambda space, ada, bob: space.call(ada, "unban_participant", p_user_id=bob.id),
     "heartbeat": lambda space, ada, bob: space.db.call(bob.actor, "heartbeat", p_connection_ids=[bob.connection]),
     "leaving with an unknown connection": lambda space, ada, bob: space.call(
         bob, "leave_room", p_connection_id=uuid4()

@@ -64,6 +64,19 @@ class Person:
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
             (5 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
+            (2 if self._hosts_one else 1, "ban_participant", {"p_user_id": target.id}),
+            (4 if self._hosts_one else 1, "unban_participant", {"p_user_id": target.id}),
+            (
+                4 if self._hosts_one else 1,
+                "mute_participant",
+                {"p_user_id": target.id, "p_is_muted": self._dice.random() < 0.3},
+            ),
+            (
+                3 if self._hosts_one else 1,
+                "set_participant_role",
+                {"p_user_id": target.id, "p_role": self._dice.choice(["moderator", "member"])},
+            ),
+            (1, "rotate_code", {}),
             (
                 5 if self._hosts_one else 1,
                 "set_participant_kind",
@@ -104,7 +117,7 @@ async def seen_by_a_listener(space: Space) -> dict[str, Json]:
         elif event.event == "room:participant-left":
             for participant in payload["participants"]:
                 known[participant["user_id"]] = participant
-                if payload["reason"] == "kicked":
+                if payload["reason"] in ("kicked", "banned"):
                     del known[participant["user_id"]]
         elif event.event in ("room:voice-started", "room:voice-stopped"):
             known[payload["user_id"]]["voice_since"] = event.event == "room:voice-started" or None

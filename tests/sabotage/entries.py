@@ -55,7 +55,7 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         file=f"{MIGRATIONS}/20261123102200_moderation.sql",
         old="set epoch = h.epoch + 1 where",
         new="set epoch = h.epoch where",
-        test="tests/db/test_events.py::test_a_kick_sends_the_old_topic_away_and_goes_on_with_the_new_one",
+        test="tests/db/test_events.py::test_a_removal_sends_the_old_topic_away_and_goes_on_with_the_new_one[kick]",
     ),
     Sabotage(
         name="kicked-may-speak",
@@ -64,6 +64,14 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         old="  elsif v_me.status <> 'active' then\n    v_code := 'kicked';",
         new="  elsif false then\n    v_code := 'kicked';",
         test="tests/db/test_kick.py::test_a_kicked_one_may_do_nothing",
+    ),
+    Sabotage(
+        name="banned-may-return",
+        breaks="a ban keeps out whoever has looked the code up",
+        file=f"{MIGRATIONS}/20261123101400_join_room.sql",
+        old="  elsif spaces.is_banned(p_room.id, p_user_id) then\n",
+        new="  elsif false then\n",
+        test="tests/db/test_bans.py::test_no_admission_opens_the_door",
     ),
     Sabotage(
         name="step-outside-the-lock",

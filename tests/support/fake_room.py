@@ -87,7 +87,8 @@ class FakeRoom:
         )
         self.messages: dict[UUID, Message] = {}
         self.participants: dict[UUID, Participant] = {}
-        self.removed: set[UUID] = set()
+        self.removed: dict[UUID, str] = {}
+        """Who was removed, and the code that they are told since."""
         self.leases: dict[UUID, Lease] = {}
         self.channels: list[FakeChannel] = []
         self.silent_steps: set[int] = set()
@@ -160,15 +161,30 @@ class FakeRoom:
             {"user_id": str(user_id), "kind": kind, "payload": {}, "ttl_s": 5, "head": self.head},
         )
 
-    def kick(self, user_id: UUID) -> None:
+    def kick(self, user_id: UUID, reason: str = "kicked") -> None:
         for lease in self.leases.values():
             if lease.user_id == user_id:
                 lease.is_live = False
         gone = self.participants.pop(user_id)
-        self.removed.add(user_id)
+        self.removed[user_id] = reason
         self.epoch += 1
         self.publish("room:moved", {"epoch": self.epoch, "head": self.head}, topic=self.topic_of(self.epoch - 1))
-        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": "kicked"})
+        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": reason})
+
+    def update(self, user_id: UUID, **changes: Any) -> Participant:
+        """A participant is muted, or gets another role."""
+        changed = self.participants[user_id].model_copy(update=changes)
+        self.participants[user_id] = changed
+        self._step("room:participant-updated", {"participant": changed.model_dump(mode="json")})
+        return changed
+
+    def hand_on(self, user_id: UUID) -> None:
+        """Another host; the one of before is a member."""
+        if (before := self.participants.get(self.host)) is not None:
+            self.participants[self.host] = before.model_copy(update={"role": Role.MEMBER})
+        self.participants[user_id] = self.participants[user_id].model_copy(update={"role": Role.HOST})
+        self.host = user_id
+        self.set_state(host=user_id)
 
     def delete(self) -> None:
         self.publish("room:deleted", {"head": self.head})
@@ -350,7 +366,7 @@ class FakeRoom:
         if self.is_deleted:
             status = "room_not_found"
         elif lease is not None and lease.user_id in self.removed:
-            status = "kicked"
+            status = self.removed[lease.user_id]
         elif not self.state.is_active:
             status = "room_inactive"
         elif lease is not None and lease.is_live:
@@ -375,7 +391,7 @@ class FakeRoom:
         if self.is_deleted:
             raise refusal("room_not_found")
         if user_id in self.removed:
-            raise refusal("kicked")
+            raise refusal(self.removed[user_id])
         if must_be_in and user_id not in self.participants:
             raise refusal("not_participant")
 
@@ -550,6 +566,29 @@ class FakeApi:
     async def kick_participant(self, room_id: UUID, user_id: UUID, *, timeout_s: float = 10.0) -> None:
         await self._called("kick_participant")
         self.room.kick(user_id)
+
+    async def ban_participant(
+        self, room_id: UUID, user_id: UUID, *, reason: str | None = None, timeout_s: float = 10.0
+    ) -> None:
+        await self._called("ban_participant")
+        self.room.kick(user_id, "banned")
+
+    async def mute_participant(
+        self, room_id: UUID, user_id: UUID, is_muted: bool = True, *, timeout_s: float = 10.0
+    ) -> Participant:
+        await self._called("mute_participant")
+        return self.room.update(user_id, is_muted=is_muted)
+
+    async def set_participant_role(
+        self, room_id: UUID, user_id: UUID, role: Role | str, *, timeout_s: float = 10.0
+    ) -> Participant:
+        await self._called("set_participant_role")
+        return self.room.update(user_id, role=Role(role))
+
+    async def transfer_host(self, room_id: UUID, user_id: UUID, *, timeout_s: float = 10.0) -> RoomState:
+        await self._called("transfer_host")
+        self.room.hand_on(user_id)
+        return self.room.state
 
 
 class FakeRealtime:

@@ -24,8 +24,8 @@ from spaces_sdk.errors import (
     RateLimitedError,
     SpacesError,
 )
-from spaces_sdk.models import JsonObject, Kind, Message, MessageType, RoomState, Visibility
-from spaces_sdk.rooms import RoomManager
+from spaces_sdk.models import JsonObject, Kind, Message, MessageType, Role, RoomState, Visibility
+from spaces_sdk.rooms import Ban, RoomManager
 from spaces_sdk.rpc import RpcClient
 from spaces_sdk.session import SessionApi
 from tests.support.clock import FakeClock
@@ -391,6 +391,55 @@ async def test_set_voice_signal_and_kind(bench: Bench) -> None:
     assert (await bench.rooms.set_participant_kind(ROOM, ADA, "bot")).kind is Kind.BOT
 
 
+async def test_mute_and_role(bench: Bench) -> None:
+    bench.project.on("mute_participant", ok({"ok": True, "participant": ADA_JSON | {"is_muted": True}, "head": 5}))
+    assert (await bench.rooms.mute_participant(ROOM, ADA)).is_muted
+    assert bench.project.bodies("mute_participant") == [{"p_room_id": ROOM, "p_user_id": ADA, "p_is_muted": True}]
+    bench.project.on("mute_participant", ok({"ok": True, "participant": ADA_JSON, "head": 6}))
+    assert not (await bench.rooms.mute_participant(ROOM, ADA, False)).is_muted
+    moderator = ADA_JSON | {"role": "moderator"}
+    bench.project.on("set_participant_role", ok({"ok": True, "participant": moderator, "head": 7}))
+    assert (await bench.rooms.set_participant_role(ROOM, ADA, "moderator")).role is Role.MODERATOR
+    bodies = bench.project.bodies("set_participant_role")
+    assert bodies == [{"p_room_id": ROOM, "p_user_id": ADA, "p_role": "moderator"}]
+    bench.project.on("set_participant_role", refused(403, "not_host"))
+    error = await bench.error(bench.rooms.set_participant_role(ROOM, ADA, Role.MEMBER))
+    assert (type(error), error.code) == (PermissionDeniedError, "not_host")
+
+
+async def test_another_host_and_another_code(bench: Bench) -> None:
+    bench.project.on("transfer_host", ok({"ok": True, "room": ROOM_JSON, "state": STATE_JSON, "head": 5}))
+    assert (await bench.rooms.transfer_host(ROOM, ADA)).host == UUID(ADA)
+    assert bench.project.bodies("transfer_host") == [{"p_room_id": ROOM, "p_user_id": ADA}]
+    bench.project.on("rotate_code", ok({"ok": True, "room": ROOM_JSON | {"room_code": "AAAAAA"}, "head": 6}))
+    assert (await bench.rooms.rotate_code(ROOM)).room_code == "AAAAAA"
+    assert bench.project.bodies("rotate_code") == [{"p_room_id": ROOM}]
+
+
+async def test_ban_unban_and_the_list(bench: Bench) -> None:
+    bench.project.on("ban_participant", httpx.ReadError("reset"), ok({"ok": True, "head": 5, "epoch": 2}))
+    await turning(bench.clock, bench.rooms.ban_participant(ROOM, ADA, reason="spam"))
+    assert bench.project.bodies("ban_participant") == [{"p_room_id": ROOM, "p_user_id": ADA, "p_reason": "spam"}] * 2
+    bench.project.on("unban_participant", ok({"ok": True, "head": 5}))
+    await bench.rooms.unban_participant(ROOM, ADA)
+    assert bench.project.bodies("unban_participant") == [{"p_room_id": ROOM, "p_user_id": ADA}]
+    ban = {"user_id": ADA, "display_name": "Ada", "banned_by": None, "reason": None, "created_at": TIME}
+    bench.project.on("list_bans", ok({"items": [ban], "next_cursor": "more"}))
+    page = await bench.rooms.list_bans(ROOM, limit=1)
+    assert ([item.user_id for item in page.items], page.next_cursor) == ([UUID(ADA)], "more")
+    assert isinstance(page.items[0], Ban)
+    assert bench.project.bodies("list_bans") == [{"p_room_id": ROOM, "p_limit": 1, "p_cursor": None}]
+
+
+@pytest.mark.parametrize("name", ["ban_participant", "unban_participant", "mute_participant", "transfer_host"])
+async def test_moderation_without_an_answer_is_open(bench: Bench, name: str) -> None:
+    bench.project.on(name, *[httpx.ReadError("reset")] * 200)
+    error = await bench.error(getattr(bench.rooms, name)(ROOM, ADA, timeout_s=3.0))
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.operation_id == UUID(ROOM)
+    assert error.hint.startswith("repeat the call")
+
+
 async def test_delete_and_kick_are_done_once_they_are_done(bench: Bench) -> None:
     bench.project.on("delete_room", httpx.ReadError("reset"), refused(404, "room_not_found"))
     await turning(bench.clock, bench.rooms.delete_room(ROOM))
@@ -448,6 +497,12 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
     "state capacity": (lambda rooms: rooms.update_room_state(ROOM, max_participants=51), "invalid_argument"),
     "state field": (lambda rooms: rooms.update_room_state(ROOM, host=ADA), "invalid_argument"),  # pyright: ignore
     "kind": (lambda rooms: rooms.set_participant_kind(ROOM, ADA, "cat"), "invalid_argument"),
+    "role host": (lambda rooms: rooms.set_participant_role(ROOM, ADA, "host"), "invalid_argument"),
+    "role unknown": (lambda rooms: rooms.set_participant_role(ROOM, ADA, "owner"), "invalid_argument"),
+    "reason too long": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="x" * 501), "invalid_argument"),
+    "reason with NUL": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="a\x00b"), "invalid_argument"),
+    "ban of no id": (lambda rooms: rooms.ban_participant(ROOM, "bob"), "invalid_argument"),
+    "bans limit": (lambda rooms: rooms.list_bans(ROOM, limit=0), "invalid_argument"),
     "signal payload": (lambda rooms: rooms.signal(ROOM, "x", {"a": "x" * 1024}), "invalid_argument"),
     "signal ttl": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=0), "invalid_argument"),
     "signal without end": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=float("inf")), "invalid_argument"),

@@ -73,6 +73,10 @@ class Scene:
                    from spaces.connections c where room_id = %s order by created_at""",
                 [room_id],
             ),
+            "bans": await db.column("select to_jsonb(b) from spaces.bans b where room_id = %s", [room_id]),
+            "acts": await db.column(
+                "select to_jsonb(a) - 'id' from spaces.audit a where room_id = %s order by id", [room_id]
+            ),
             "published": await db.column(
                 """select to_jsonb(m) from realtime.messages m
                    where topic like 'spaces:' || %s || ':%%' order by test_order""",
@@ -141,6 +145,16 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
     "set_participant_kind": lambda s: _call(
         s.ada.actor, "set_participant_kind", p_room_id=s.space.id, p_user_id=s.bob.id, p_kind="bot"
     ),
+    "ban_participant": lambda s: _call(s.ada.actor, "ban_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
+    "unban_participant": lambda s: _call(s.ada.actor, "unban_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
+    "mute_participant": lambda s: _call(
+        s.ada.actor, "mute_participant", p_room_id=s.space.id, p_user_id=s.bob.id, p_is_muted=True
+    ),
+    "set_participant_role": lambda s: _call(
+        s.ada.actor, "set_participant_role", p_room_id=s.space.id, p_user_id=s.bob.id, p_role="moderator"
+    ),
+    "transfer_host": lambda s: _call(s.ada.actor, "transfer_host", p_room_id=s.space.id, p_user_id=s.bob.id),
+    "rotate_code": lambda s: _call(s.ada.actor, "rotate_code", p_room_id=s.space.id),
     "create_room": lambda s: _call(s.ada.actor, "create_room", p_name="Another", p_room_id=s.next_room_id),
     "cleanup_inactive_rooms": lambda s: _call(SERVICE, "cleanup_inactive_rooms"),
     "signal": lambda s: _call(s.bob.actor, "signal", p_room_id=s.space.id, p_kind="typing"),

@@ -21,6 +21,7 @@ from spaces_sdk.errors import (
     UsageError,
 )
 from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived
+from spaces_sdk.models import Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
 from tests.support.clock import settle
 from tests.support.fake_room import FakeApi, FakeRealtime
@@ -164,7 +165,8 @@ async def test_a_join_without_an_answer_gives_its_place_back(world: World) -> No
     assert api.calls[-1] == "leave_room"
 
 
-async def test_kicked_between_join_and_channel_says_so(world: World) -> None:
+@pytest.mark.parametrize("word", ["kicked", "banned"])
+async def test_removed_between_join_and_channel_says_so(world: World, word: str) -> None:
     api = FakeApi(world.room)
     world.room.refusals.append(JoinRejectedError(topic="t", reason="Unauthorized", code="unauthorized"))
     session = world.session(api=api)
@@ -173,10 +175,10 @@ async def test_kicked_between_join_and_channel_says_so(world: World) -> None:
     await settle()
     gate.set()
     await settle(1)
-    world.room.removed.add(api.user_id)
+    world.room.removed[api.user_id] = word
     with pytest.raises(PermissionDeniedError) as caught:
         await entering
-    assert caught.value.code == "kicked"
+    assert caught.value.code == word
 
 
 async def test_realtime_that_is_away_fails_the_entry_in_its_time(world: World) -> None:
@@ -291,7 +293,13 @@ async def test_leaving_is_bounded_in_time(world: World) -> None:
 async def test_after_the_end_calls_are_refused(world: World) -> None:
     session = await world.live()
     await session.leave()
-    for call in (session.send("x"), session.signal("typing"), session.start_voice(), session.kick(uuid4())):
+    for call in (
+        session.send("x"),
+        session.signal("typing"),
+        session.start_voice(),
+        session.kick(uuid4()),
+        session.ban(uuid4()),
+    ):
         with pytest.raises(SessionClosedError):
             await call
 
@@ -347,11 +355,26 @@ async def test_the_calls_of_a_session(world: World) -> None:
     assert len((await session.get_participants()).items) == 1
     mallory = world.room.bring("Mallory")
     assert (await session.set_participant_kind(mallory, "human")).display_name == "Mallory"
+    assert (await session.mute(mallory)).is_muted
+    assert not (await session.unmute(mallory)).is_muted
+    assert (await session.set_role(mallory, "moderator")).role is Role.MODERATOR
     await session.kick(mallory)
     await settle()
     assert session.is_connected
     assert session.topic == world.room.topic_of(2)
     assert repr(session).startswith("<RoomSession XJ9K2M live")
+
+
+async def test_a_ban_and_another_host(world: World) -> None:
+    session = await world.live()
+    bob, mallory = world.room.bring("Bob"), world.room.bring("Mallory")
+    await session.ban(mallory, reason="spam")
+    assert (await session.transfer_host(bob)).host == bob
+    await settle()
+    assert world.room.removed == {mallory: "banned"}
+    assert {p.user_id for p in session.participants if p.role is Role.HOST} == {bob}
+    assert session.room_state is not None
+    assert session.room_state.host == bob
 
 
 async def test_voice_without_a_lease_has_the_place_had_again(world: World) -> None:

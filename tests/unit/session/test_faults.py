@@ -334,6 +334,20 @@ async def this_one_is_kicked(scene: Scene) -> None:
     scene.world.room.post("not for you")
 
 
+@fault(
+    "stale",
+    "gap after 1: topic_moved",
+    "closing",
+    "ended: banned",
+    state=ConnectionState.CLOSED,
+    ends_with="banned",
+)
+async def this_one_is_banned(scene: Scene) -> None:
+    scene.world.room.kick(scene.api.user_id, "banned")
+    await settle()
+    scene.world.room.post("not for you")
+
+
 @fault("closing", "ended: kicked", state=ConnectionState.CLOSED, ends_with="kicked")
 async def this_one_is_kicked_and_the_word_of_it_is_lost(scene: Scene) -> None:
     scene.world.room.lose(1)

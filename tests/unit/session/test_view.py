@@ -11,11 +11,12 @@ from spaces_sdk.events import (
     MessageUpdated,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantUpdated,
     StateUpdated,
     VoiceStarted,
     VoiceStopped,
 )
-from spaces_sdk.models import MessageStatus
+from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session.view import RoomView
 from tests.support.clock import FakeClock
 from tests.support.fake_room import START, FakeRoom
@@ -108,3 +109,29 @@ def test_what_is_handed_out_is_a_copy(room: FakeRoom) -> None:
     view.messages.append(room.post("x"))
     assert len(view.participants) == 1
     assert view.messages == []
+
+
+def test_a_new_host_is_host_and_the_old_one_a_member(room: FakeRoom) -> None:
+    bob = room.bring("Bob")
+    view = joined_view(room)
+    view.apply(StateUpdated(pos=room.head + 1, state=room.state.model_copy(update={"host": bob})))
+    assert {p.user_id: p.role for p in view.participants} == {bob: Role.HOST, room.host: Role.MEMBER}
+    assert (view.me.role, view.room.host_user_id) == (Role.MEMBER, bob)
+
+
+def test_a_new_code_is_the_rooms(room: FakeRoom) -> None:
+    view = joined_view(room)
+    view.apply(StateUpdated(pos=room.head + 1, state=room.state, room_code="AAAAAA"))
+    assert view.room.room_code == "AAAAAA"
+    view.apply(StateUpdated(pos=room.head + 2, state=room.state))
+    assert view.room.room_code == "AAAAAA"
+
+
+def test_who_is_muted_or_banned(room: FakeRoom) -> None:
+    bob = room.bring("Bob")
+    view = joined_view(room)
+    muted = room.participants[bob].model_copy(update={"is_muted": True})
+    view.apply(ParticipantUpdated(pos=room.head + 1, participant=muted))
+    assert [p.is_muted for p in view.participants if p.user_id == bob] == [True]
+    view.apply(ParticipantLeft(pos=room.head + 2, participants=[muted], reason=LeftReason.BANNED))
+    assert [p.user_id for p in view.participants] == [room.host]

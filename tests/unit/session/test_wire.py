@@ -110,6 +110,16 @@ def test_durable_events(name: str, fields: dict[str, Any], kind: type) -> None:
     assert parsed.step.at.isoformat() == AT
 
 
+def test_a_new_code_comes_beside_the_state() -> None:
+    parsed = parse_broadcast("room:state-updated", body(pos=7, state=STATE, room_code="XJ9K2M"), ROOM)
+    assert isinstance(parsed, DurableBroadcast)
+    assert isinstance(parsed.step.event, StateUpdated)
+    assert parsed.step.event.room_code == "XJ9K2M"
+    broken = parse_broadcast("room:state-updated", body(pos=7, state=STATE, room_code=7), ROOM)
+    assert isinstance(broken, DurableBroadcast)
+    assert (broken.step.event, broken.step.is_truncated) == (None, True)
+
+
 def test_who_left_and_why() -> None:
     fields = {"participants": [PARTICIPANT, PARTICIPANT], "reason": "kicked"}
     parsed = parse_broadcast("room:participant-left", body(pos=7, **fields), ROOM)
