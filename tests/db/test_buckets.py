@@ -115,6 +115,12 @@ async def test_changing_rooms_and_people(space: Space) -> None:
         check_limited(await space.call(ada, "kick_participant", p_user_id=bob.id))
         check_limited(await space.call(ada, "set_participant_kind", p_user_id=bob.id, p_kind="bot"))
         check_limited(await space.call(ada, "delete_room"))
+        check_limited(await space.call(ada, "ban_participant", p_user_id=bob.id))
+        check_limited(await space.call(ada, "unban_participant", p_user_id=bob.id))
+        check_limited(await space.call(ada, "mute_participant", p_user_id=bob.id, p_is_muted=True))
+        check_limited(await space.call(ada, "set_participant_role", p_user_id=bob.id, p_role="moderator"))
+        check_limited(await space.call(ada, "transfer_host", p_user_id=bob.id))
+        check_limited(await space.call(ada, "rotate_code"))
 
 
 async def test_signals_over_the_limit_are_dropped_in_silence(space: Space) -> None:

@@ -43,7 +43,8 @@ class Person:
             elif name == "cleanup_inactive_rooms":
                 answer = await space.db.call(SERVICE, name)
             elif name == "join_room":
-                await space.db.call(self.actor, "get_room_by_code", p_code=space.code)
+                code = await space.db.column("select room_code from public.rooms where id = %s", [space.id])
+                await space.db.call(self.actor, "get_room_by_code", p_code=code[0] if code else space.code)
                 answer = await space.call(self.actor, name, **arguments)
             else:
                 answer = await space.call(self.actor, name, **arguments)
@@ -63,7 +64,7 @@ class Person:
             (3, "set_voice", {"p_on": self._dice.random() < 0.5}),
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
-            (5 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
+            (10 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
             (2 if self._hosts_one else 1, "ban_participant", {"p_user_id": target.id}),
             (4 if self._hosts_one else 1, "unban_participant", {"p_user_id": target.id}),
             (
@@ -76,7 +77,7 @@ class Person:
                 "set_participant_role",
                 {"p_user_id": target.id, "p_role": self._dice.choice(["moderator", "member"])},
             ),
-            (1, "rotate_code", {}),
+            (3 if self._hosts_one else 1, "rotate_code", {}),
             (
                 5 if self._hosts_one else 1,
                 "set_participant_kind",
