@@ -58,13 +58,13 @@ python:
 	@$(if $(PYTHON),:,echo "Python 3.11 or later was not found; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1)
 
 $(DEMO)/.ready: pyproject.toml constraints.txt | python
-	@echo "Making the demo's environment in $(DEMO) (about 230 MB from PyPI, once) ..."
+	@echo "Making the demo's environment in $(DEMO) (about 70 MB from PyPI, once) ..."
 	@$(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/python -m pip --disable-pip-version-check install $(LOCK) -e '.[local]'
 	@touch $@
 
 $(VENV)/.ready: pyproject.toml constraints.txt | python
-	@echo "Making the development environment in $(VENV) (about 330 MB from PyPI, once) ..."
+	@echo "Making the development environment in $(VENV) (about 150 MB from PyPI, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python $(PIP) install $(LOCK) 'pip>=25.1'
 	@$(VENV)/bin/python $(PIP) install $(LOCK) -e '.[local]' --group dev

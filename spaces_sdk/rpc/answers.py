@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, cast
@@ -64,6 +65,10 @@ _ROLLED_BACK: Final = {
 Source: PostgreSQL, appendix A; PostgREST, "Errors". 55P03 comes from the migrations' `lock_timeout` of 3 s.
 """
 
+_SQLSTATE: Final = re.compile("[0-9A-Z]{5}")
+_CONNECTION_SQLSTATES: Final = ("08", "57P0")
+"""Connection exceptions, and a server that shuts down or ends the backend. Source: PostgreSQL, appendix A."""
+
 _TOKEN_CODES: Final = frozenset({"PGRST301", "PGRST302", "PGRST303"})
 
 
@@ -118,7 +123,8 @@ def judge_answer(
         return Failure(error, Effect.NONE)
     if not fields or not (code or message) or status < 400:
         return judge_foreign(operation, url, response, is_known=is_known)
-    return Failure(_unforeseen(operation, status, code, message, hint), Effect.NONE)
+    effect = Effect.UNKNOWN if _is_connection_lost(status, code) else Effect.NONE
+    return Failure(_unforeseen(operation, status, code, message, hint), effect)
 
 
 def judge_foreign(operation: str, url: str, response: httpx.Response, *, is_known: bool) -> Failure:
@@ -160,6 +166,12 @@ def schema_missing(operation: str) -> SchemaMismatchError:
 def fields_of(value: object) -> dict[str, object]:
     """A JSON object's fields; none for any other value."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _is_connection_lost(status: int, code: str) -> bool:
+    """Whether the API lost its database on the way: then a commit may have happened, whatever was answered."""
+    is_of_the_database = _SQLSTATE.fullmatch(code) is not None or code.startswith("PGRST")
+    return code.startswith(_CONNECTION_SQLSTATES) or (status >= 500 and not is_of_the_database)
 
 
 def _unforeseen(operation: str, status: int, code: str, message: str, hint: str) -> SpacesError:

@@ -85,7 +85,8 @@ class ProviderTokens:
             raise
         except Exception as error:
             reason = f"cannot get an access token: its provider raised {type(error).__name__}"
-            raise AuthError(reason, code="token_provider_failed", hint=self._hint) from error
+            # Retryable: it may have been its network; a live session must not end for that.
+            raise AuthError(reason, code="token_provider_failed", hint=self._hint, retryable=True) from error
 
 
 def checked_token(token: object) -> str:

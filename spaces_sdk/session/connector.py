@@ -83,7 +83,6 @@ class Connector:
         self._synced_join = 0
         self.last_error: SpacesError | None = None
         self._refused_since: float | None = None
-        self._ahead_since: float | None = None
         self.heartbeats = Heartbeats(
             api,
             connection_id,
@@ -264,19 +263,19 @@ class Connector:
             SpacesError: It could not be read; what ends the session has ended it already.
         """
         try:
-            page = await self._api.sync_room(self._core.room_id, run.after, to=run.to, cursor=run.cursor)
+            return await self._api.sync_room(self._core.room_id, run.after, to=run.to, cursor=run.cursor)
         except InvalidRequestError as error:
             now = self._clock.monotonic()
-            self._ahead_since = now if self._ahead_since is None else self._ahead_since
-            if run.to is not None or now - self._ahead_since > VISIBLE_WITHIN_S:
+            run.refused_since = now if run.refused_since is None else run.refused_since
+            if run.cursor is not None or now - run.refused_since > VISIBLE_WITHIN_S:
                 raise
-            raise ProtocolError(f"cannot catch up: the database does not know step {run.after} yet") from error
+            raise ProtocolError(
+                f"cannot catch up: the database does not know step {run.to or run.after} yet"
+            ) from error
         except SpacesError as error:
             if (ending := ending_of(error)) is not None and ending.trigger is Trigger.REMOVED:
                 self._end(ending)
             raise
-        self._ahead_since = None
-        return page
 
     async def _join_channel(self, *, timeout_s: float) -> None:
         has_presence = self._options.has_presence(self._core.view.room.max_participants)

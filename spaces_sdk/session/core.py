@@ -24,7 +24,7 @@ from spaces_sdk.events import (
     StateUpdated,
 )
 from spaces_sdk.models import JoinedRoom, SyncPage
-from spaces_sdk.session.fanout import EventLog
+from spaces_sdk.session.event_log import EventLog
 from spaces_sdk.session.lifecycle import Change, Machine, Trigger
 from spaces_sdk.session.options import SessionOptions
 from spaces_sdk.session.paging import Paging

@@ -1,16 +1,15 @@
-"""The channel that a session hears through, and the pace at which it is had again."""
+"""The channel that a session hears through."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from spaces_sdk.clock import Clock
-from spaces_sdk.errors import ConnectionLostError, JoinRejectedError, SpacesError, TransportError
-from spaces_sdk.realtime.backoff import backoff
+from spaces_sdk.errors import ConnectionLostError, JoinRejectedError, SpacesError
 from spaces_sdk.realtime.events import (
     BroadcastReceived,
     ChannelClosed,
@@ -21,65 +20,13 @@ from spaces_sdk.realtime.events import (
     PresenceSynced,
 )
 from spaces_sdk.session.api import ChannelPort, RealtimePort
-from spaces_sdk.session.pacing import rejoins_after_limit
+from spaces_sdk.session.pacing import Pace
 from spaces_sdk.session.tasks import TaskOwner
 
 logger = logging.getLogger("spaces_sdk.session")
 
 # A reader that never waits would leave the consumers no turn while a burst is taken in.
 BURST: Final = 64
-# Live for that long, the limit that had tripped is over.
-CALM_S: Final = 60.0
-
-_LIMIT_CODES: Final = frozenset({"too_many_channels", "too_many_users", "too_many_joins"})
-
-
-class Pace:
-    """Decides when the channel may be joined again. No I/O."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._joined_at = float("-inf")
-        self.not_before = float("-inf")
-        self.is_limited = False
-        self._after_limit: Iterator[float] = iter(())
-        self._after_refusal: Iterator[float] = iter(())
-        self._after_loss: Iterator[float] = iter(())
-        self._reset()
-
-    def _reset(self) -> None:
-        self._after_limit = rejoins_after_limit(self._random)
-        # Each refusal freezes the whole socket for 5 s.
-        self._after_refusal = backoff(self._random, base_s=2.0, cap_s=60.0)
-        self._after_loss = backoff(self._random, base_s=0.25, cap_s=2.0)
-
-    def joined(self, now: float) -> None:
-        """A join succeeded."""
-        self._joined_at = now
-        self.is_limited = False
-
-    def closed(self, reason: CloseReason, now: float) -> None:
-        """A joined channel ended."""
-        if now - self._joined_at >= CALM_S:
-            self._reset()
-        if reason is CloseReason.LIMIT_REACHED:
-            self.is_limited = True
-            self.not_before = now + next(self._after_limit)
-        elif reason is CloseReason.SOCKET_LOST or reason is CloseReason.SERVER_RESTART:
-            self.not_before = now
-        else:
-            self.not_before = now + next(self._after_loss)
-
-    def failed(self, error: SpacesError, now: float) -> None:
-        """A join did not succeed."""
-        if error.code in _LIMIT_CODES:
-            self.is_limited = True
-            self.not_before = now + next(self._after_limit)
-        elif isinstance(error, TransportError) and error.retryable:
-            # The join has waited through a backoff of its own already.
-            self.not_before = now + next(self._after_loss)
-        else:
-            self.not_before = now + next(self._after_refusal)
 
 
 class Link:

@@ -25,6 +25,7 @@ class Paging:
         last_revision: Highest `revision` among the changed messages told so far.
         count: Messages told so far.
         is_done: The last page is here.
+        refused_since: When the database first refused to read from here; None if it never did.
         join: Number of the channel join after whose ok the first page was asked for; 0: there was no channel.
     """
 
@@ -35,6 +36,7 @@ class Paging:
     last_revision: int = 0
     count: int = 0
     is_done: bool = False
+    refused_since: float | None = None
     join: int = 0
 
     def copy(self) -> Paging:

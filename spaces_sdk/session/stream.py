@@ -11,7 +11,7 @@ from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ProtocolError, SpacesError, UsageError
 from spaces_sdk.events import CaughtUp, Event, EventsDropped, GapDetected, GapReason, MessageChunk, SignalReceived
 from spaces_sdk.models import SyncPage
-from spaces_sdk.session.fanout import EventLog
+from spaces_sdk.session.event_log import EventLog
 from spaces_sdk.session.paging import Paging
 
 ReadPage = Callable[[Paging], Awaitable[SyncPage]]

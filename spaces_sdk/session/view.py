@@ -35,10 +35,6 @@ class RoomView:
     def __init__(self, joined: JoinedRoom, *, message_count: int = 200) -> None:
         self._message_count = message_count
         self._messages: dict[UUID, Message] = {}
-        self.reset(joined)
-
-    def reset(self, joined: JoinedRoom) -> None:
-        """Start again from an answer of `join_room`. Messages are kept, the new ones laid over them."""
         self._room = joined.room
         self._state = joined.state
         self._participants = {participant.user_id: participant for participant in joined.participants}

@@ -254,6 +254,9 @@ LOST = [
     postgrest_error(503, "PGRST001", "no connection"),
     html(504),
     html(522),
+    postgrest_error(500, "57P01", "terminating connection due to administrator command"),
+    postgrest_error(500, "08006", "connection failure"),
+    postgrest_error(500, "CONNECTION_CLOSED", "write CONNECTION_CLOSED 127.0.0.1:5432"),
 ]
 
 

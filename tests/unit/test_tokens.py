@@ -76,6 +76,7 @@ async def test_a_provider_that_raises_is_named_not_quoted() -> None:
     with pytest.raises(AuthError, match="ValueError") as caught:
         await tokens.access_token()
     assert caught.value.code == "token_provider_failed"
+    assert caught.value.retryable
     assert "secret-of-the-app" not in str(caught.value)
     assert isinstance(caught.value.__cause__, ValueError)
 

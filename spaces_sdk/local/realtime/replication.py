@@ -179,8 +179,10 @@ class ReplicationFollower:
         silent = False
         while True:
             data = stream.next_piece()
+            if data is None and await self._confirm(stream):
+                # What waited to be sent may have taken more in, and the socket does not tell of that again.
+                data = stream.next_piece()
             if data is None:
-                await self._confirm(stream)
                 if await stream.wait_readable(self._settings.replication_silence_s):
                     silent = False
                     continue
@@ -222,11 +224,13 @@ class ReplicationFollower:
         except Exception:  # noqa: BLE001  # one bad row must not end the stream for all
             _log.exception("a message from the database could not be handed on")
 
-    async def _confirm(self, stream: CopyStream, *, is_due: bool = False, wants_reply: bool = False) -> None:
-        if is_due or wants_reply or self._confirmed_lsn > stream.confirmed_lsn:
-            status = standby_status(self._confirmed_lsn, now=self._clock.now().timestamp(), wants_reply=wants_reply)
-            await stream.send(status)
-            stream.confirmed_lsn = self._confirmed_lsn
+    async def _confirm(self, stream: CopyStream, *, is_due: bool = False, wants_reply: bool = False) -> bool:
+        if not is_due and not wants_reply and self._confirmed_lsn <= stream.confirmed_lsn:
+            return False
+        status = standby_status(self._confirmed_lsn, now=self._clock.now().timestamp(), wants_reply=wants_reply)
+        await stream.send(status)
+        stream.confirmed_lsn = self._confirmed_lsn
+        return True
 
 
 async def _enter_copy_both(connection: psycopg.AsyncConnection[tuple[object, ...]], query: bytes) -> None:

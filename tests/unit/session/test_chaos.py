@@ -76,8 +76,10 @@ class Chaos:
             ["post"] * 6 + ["edit", "state", "come", "go", "signal", "unknown", "large", "burst"]
             + ["lose", "double", "hold", "release", "mix", "close", "overflow", "kick", "expire", "full", "free"]
             + ["api down", "api up", "api fails", "realtime down", "realtime up", "refuse", "nonsense", "reader"]
+            + ["late commit"]
         )  # fmt: skip
         self.log.append(action)
+        room.unseen = 0
         match action.split():
             case ["post"]:
                 room.post(f"m{room.head}")
@@ -122,6 +124,9 @@ class Chaos:
                 room.is_full = True
             case ["free"]:
                 room.is_full = False
+            case ["late", "commit"]:
+                room.post(f"m{room.head}")
+                room.unseen = 1
             case ["api", "down"]:
                 random.choice(self.apis).down = ServerError("cannot do it: down", status=503)
             case ["api", "up"]:
@@ -149,6 +154,7 @@ class Chaos:
         room.release()
         room.lose(0)
         room.double(0)
+        room.unseen = 0
         room.is_full = room.realtime_is_down = False
         room.refusals.clear()
         self.all_up()

@@ -16,8 +16,7 @@ from spaces_sdk.models import LeaseStatus
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import PresenceMode, SessionOptions
 from spaces_sdk.session.heartbeats import Heartbeats, Verdict, judge
-from spaces_sdk.session.link import Pace
-from spaces_sdk.session.pacing import heartbeat_pauses, rejoins_after_limit
+from spaces_sdk.session.pacing import Pace, heartbeat_pauses, rejoins_after_limit
 from spaces_sdk.session.stats import SessionStats
 from tests.support.clock import FakeClock, settle
 from tests.support.fake_room import FakeApi, FakeRoom
