@@ -15,7 +15,9 @@ pytestmark = pytest.mark.db
 
 # Arguments beside the room's id.
 IN_A_ROOM: dict[str, dict[str, Any]] = {
+    "delete_message": {"p_message_id": str(uuid4())},
     "delete_room": {},
+    "edit_message": {"p_message_id": str(uuid4()), "p_content": "changed"},
     "get_participants": {},
     "get_room_by_id": {},
     "get_room_messages": {},
@@ -25,6 +27,8 @@ IN_A_ROOM: dict[str, dict[str, Any]] = {
     "join_room": {"p_display_name": "Eve", "p_connection_id": str(uuid4())},
     "kick_participant": {"p_user_id": str(uuid4())},
     "leave_room": {},
+    "mark_read": {"p_seq": 0},
+    "react": {"p_message_id": str(uuid4()), "p_emoji": "👍"},
     "set_participant_kind": {"p_user_id": str(uuid4()), "p_kind": "bot"},
     "set_voice": {"p_on": True},
     "signal": {"p_kind": "typing"},
@@ -35,9 +39,14 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "create_room": {"p_name": "Jam"},
     "get_room_by_code": {"p_code": "ABCDEF"},
     "heartbeat": {"p_connection_ids": [str(uuid4())]},
+    "unread_counts": {},
 }
 
 TO_A_STRANGER = {
+    "delete_message": "not_participant",
+    "edit_message": "not_participant",
+    "mark_read": "not_participant",
+    "react": "not_participant",
     "delete_room": "not_host",
     "get_participants": "not_participant",
     "get_room_by_id": "room_not_found",

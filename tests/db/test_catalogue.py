@@ -12,7 +12,9 @@ pytestmark = pytest.mark.db
 # Users call these; `anon` none of them, but for what policies on the app's own topics and tables may need.
 FOR_USERS = {
     "create_room",
+    "delete_message",
     "delete_room",
+    "edit_message",
     "get_participants",
     "get_room_by_code",
     "get_room_by_id",
@@ -25,16 +27,19 @@ FOR_USERS = {
     "join_room",
     "kick_participant",
     "leave_room",
+    "mark_read",
+    "react",
     "schema_version",
     "set_participant_kind",
     "set_voice",
     "signal",
     "sync_room",
+    "unread_counts",
     "update_room_state",
 }
 FOR_SERVICE = {"cleanup_inactive_rooms", "generate_room_code"}
 FOR_TRIGGERS = {"update_room_activity"}
-TABLES_FOR_USERS = {"rooms", "room_modes", "room_participants", "room_messages"}
+TABLES_FOR_USERS = {"rooms", "room_modes", "room_participants", "room_messages", "room_message_reactions"}
 
 OURS = "('public'::regnamespace, 'spaces'::regnamespace)"
 
@@ -100,6 +105,7 @@ async def test_functions_that_write_are_volatile_and_the_others_stable(either: D
         "is_room_full",
         "schema_version",
         "sync_room",
+        "unread_counts",
     }
 
 
