@@ -94,6 +94,7 @@ if TYPE_CHECKING:
         Page,
         Participant,
         PreviewParticipant,
+        ReadMark,
         Role,
         Room,
         RoomPreview,
@@ -127,7 +128,7 @@ _NAMES_OF = {
     ),
     "models": (
         "JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
-        "PreviewParticipant Role Room RoomPreview RoomState SyncPage Visibility"
+        "PreviewParticipant ReadMark Role Room RoomPreview RoomState SyncPage Visibility"
     ),
     "realtime": "RealtimeOptions",
     "rooms": "CleanupResult RoomDetails RoomManager",
@@ -188,6 +189,7 @@ __all__ = [
     "ProjectConfig",
     "ProtocolError",
     "RateLimitedError",
+    "ReadMark",
     "RealtimeOptions",
     "RejoinRefused",
     "RemovedError",

@@ -116,7 +116,10 @@ class Message(Model):
         user_id: None for `system` messages and after the author's account was deleted.
         seq: Orders the messages of a room; strictly increasing, not dense.
         revision: The step of the room at which the row last changed; equals `seq` when it never did.
+        status: A `deleted` one stays in its place, without content, metadata and reactions.
+        updated_at: When what it says last changed; a reaction does not count.
         display_name: The author's name when it was written; a later rename does not change it.
+        reactions: How many reacted with each emoji; in no order that means anything.
     """
 
     id: UUID
@@ -133,6 +136,21 @@ class Message(Model):
     updated_at: datetime
     display_name: str
     sender_kind: str
+    reactions: dict[str, int] = Field(default_factory=dict)
+
+
+class ReadMark(Model):
+    """How far a user has read a room; nobody is told of it.
+
+    Attributes:
+        last_read_seq: Messages up to this `seq` are read.
+        unread_count: Messages of others after it, without notices and deleted ones; only the newest 1000
+            messages of the room are looked at.
+    """
+
+    room_id: UUID
+    last_read_seq: int
+    unread_count: int
 
 
 class RoomState(Model):

@@ -24,6 +24,13 @@ MAX_PARTICIPANTS: Final = 50
 LONGEST_EXPIRY_S: Final = 315_360_000
 """The limits of the migrations' check constraints; the last is ten years."""
 
+_VISIBLE: Final = (
+    "\u00a9\u00ae\u203c\u2049\u20e3\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001ffff"
+)
+_JOINERS: Final = "#*0-9\u200d\ufe0e\ufe0f\U000e0020-\U000e007f"
+_EMOJI: Final = re.compile(f"(?=.*[{_VISIBLE}])[{_VISIBLE}{_JOINERS}]{{1,16}}")
+"""The characters of `spaces.is_emoji` in the migrations: at least one that is seen, and those that join and vary."""
+
 _ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Za-hj-np-z2-9]{6}")
 """Six of A-Z and 2-9 without I and O: no letter can be taken for a digit."""
 
@@ -87,6 +94,13 @@ def content_of(operation: str, content: str, message_type: MessageType) -> str:
     if len(content) > longest:
         raise refuse(operation, f"content must have at most {longest} characters, it has {len(content)}")
     return content
+
+
+def emoji_of(operation: str, text: str) -> str:
+    """What one can react with."""
+    if not _EMOJI.fullmatch(text):
+        raise refuse(operation, "this is no emoji", hint="give one emoji, at most 16 characters")
+    return text
 
 
 def message_type_of(operation: str, value: MessageType | str) -> MessageType:

@@ -20,6 +20,7 @@ from spaces_sdk.models import (
     MessageType,
     Page,
     Participant,
+    ReadMark,
     Role,
     RoomPreview,
     RoomState,
@@ -95,6 +96,25 @@ class SessionApi(Protocol):
         after: int | None = ...,
         timeout_s: float = ...,
     ) -> Page[Message]: ...
+
+    async def edit_message(
+        self,
+        room_id: UUID,
+        message_id: UUID,
+        content: str,
+        /,
+        *,
+        metadata: JsonObject | None = ...,
+        timeout_s: float = ...,
+    ) -> Message: ...
+
+    async def delete_message(self, room_id: UUID, message_id: UUID, /, *, timeout_s: float = ...) -> Message: ...
+
+    async def react(
+        self, room_id: UUID, message_id: UUID, emoji: str, is_on: bool, /, *, timeout_s: float = ...
+    ) -> Message: ...
+
+    async def mark_read(self, room_id: UUID, seq: int, /, *, timeout_s: float = ...) -> ReadMark: ...
 
     async def update_room_state(
         self, room_id: UUID, /, *, timeout_s: float = ..., **changes: Unpack[StateChanges]

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.drafts import MessageDraft, StateChanges
-from spaces_sdk.errors import ConflictError, InvalidRequestError, SpacesError
+from spaces_sdk.errors import InvalidRequestError, SpacesError
 from spaces_sdk.events import ConnectionState
 from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomState
+from spaces_sdk.session.actions import MessageActions
 from spaces_sdk.session.api import CALL_TIMEOUT_S, RealtimePort, SessionApi
 from spaces_sdk.session.endings import OWN_LEAVE
 from spaces_sdk.session.moderation import SessionModeration
@@ -25,7 +26,7 @@ from spaces_sdk.session.stream import EventStream
 TYPING_TTL_S = 5.0
 
 
-class RoomSession(SessionModeration):
+class RoomSession(SessionModeration, MessageActions):
     """One live connection to a room, made by `spaces.join(…)`; entering it joins, leaving it leaves.
 
     While it lives it repairs itself: whatever the network does, every durable change of the room comes out
@@ -52,11 +53,10 @@ class RoomSession(SessionModeration):
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
-        self._api = api
         self._clock: Clock = clock or SystemClock()
         self._random = random or SystemRandom()
         self._options = options or SessionOptions()
-        self._runtime = Runtime(
+        runtime = Runtime(
             api=api,
             realtime=realtime,
             room=room,
@@ -65,6 +65,7 @@ class RoomSession(SessionModeration):
             clock=self._clock,
             random=self._random,
         )
+        super().__init__(api, runtime)
 
     async def __aenter__(self) -> Self:
         """Join the room; the session is LIVE when this returns. Cancelled, it gives its place back first.
@@ -286,12 +287,8 @@ class RoomSession(SessionModeration):
 
     async def _set_voice(self, is_on: bool, timeout_s: float) -> Participant:
         core = self._runtime.live_core("switch voice")
-        try:
+        with self._noticing_a_lost_lease():
             return await self._api.set_voice(core.room_id, is_on, timeout_s=timeout_s)
-        except ConflictError as error:
-            if error.code == "lease_expired":
-                core.lose_lease()
-            raise
 
     async def signal(
         self, kind: str, payload: JsonObject | None = None, *, ttl_s: float = 5.0, timeout_s: float = CALL_TIMEOUT_S

@@ -7,7 +7,8 @@ declare
   v_taken text;
 begin
   select string_agg(n.name, ', ') into v_taken
-  from unnest(array['public.rooms', 'public.room_modes', 'public.room_participants', 'public.room_messages']) as n (name)
+  from unnest(array['public.rooms', 'public.room_modes', 'public.room_participants', 'public.room_messages',
+                    'public.room_message_reactions']) as n (name)
   where to_regclass(n.name) is not null;
   if v_taken is not null then
     raise exception 'cannot install spaces: there are already relations named %', v_taken
@@ -86,11 +87,14 @@ create table spaces.config (
   page_rows integer not null default 200,
   page_bytes integer not null default 262144,
   participants_shown integer not null default 500,
+  emojis_per_message integer not null default 20,
+  emojis_per_user integer not null default 5,
   constraint config_pkey primary key (is_only),
   constraint config_is_one_row check (is_only),
   constraint config_values_are_positive check (
     lease_s > 0 and heartbeat_s > 0 and admission_s > 0 and rejoin_quiet_s >= 0 and audit_s > 0 and activity_refresh_s >= 0
-    and active_rooms_per_user > 0 and max_event_bytes > 0 and page_rows > 0 and page_bytes > 0 and participants_shown > 0)
+    and active_rooms_per_user > 0 and max_event_bytes > 0 and page_rows > 0 and page_bytes > 0 and participants_shown > 0
+    and emojis_per_message > 0 and emojis_per_user > 0)
 );
 alter table spaces.config enable row level security;
 revoke all on table spaces.config from public, anon, authenticated, service_role;
@@ -105,6 +109,8 @@ comment on column spaces.config.activity_refresh_s is 'Seconds between two write
 comment on column spaces.config.max_event_bytes is 'An event larger than this goes without its content; Realtime drops what is over its own limit.';
 comment on column spaces.config.page_bytes is 'About how much text one page of messages holds.';
 comment on column spaces.config.participants_shown is 'The longest list of participants inside another answer.';
+comment on column spaces.config.emojis_per_message is 'How many different emojis a message can have.';
+comment on column spaces.config.emojis_per_user is 'How many of them one user can have put there.';
 
 create table spaces.limits (
   action text not null,

@@ -12,6 +12,7 @@ create table public.room_participants (
   status text not null default 'active',
   is_muted boolean not null default false,
   voice_since timestamptz,
+  last_read_seq bigint not null default 0,
   constraint room_participants_pkey primary key (id),
   constraint room_participants_room_id_user_id_key unique (room_id, user_id),
   constraint room_participants_room_id_fkey foreign key (room_id) references public.rooms (id) on delete cascade,
@@ -20,6 +21,7 @@ create table public.room_participants (
   constraint room_participants_role_values check (role in ('moderator', 'member')),
   constraint room_participants_kind_values check (kind in ('human', 'bot')),
   constraint room_participants_status_values check (status in ('active', 'kicked')),
+  constraint room_participants_last_read_seq_range check (last_read_seq >= 0),
   constraint room_participants_removed_are_offline check (status = 'active' or (not is_online and voice_since is null))
 ) with (fillfactor = 80);
 create index room_participants_user_id_idx on public.room_participants (user_id);
@@ -49,3 +51,5 @@ comment on column public.room_participants.role is 'moderator or member; whether
 comment on column public.room_participants.kind is 'bot only if the token''s app_metadata.spaces_kind says so, or the host did.';
 comment on column public.room_participants.status is 'kicked: was removed, and may come back by the code of the room, unless spaces.bans has them.';
 comment on column public.room_participants.voice_since is 'When voice was switched on; null while it is off.';
+comment on column public.room_participants.last_read_seq is
+  'How far they have marked the room as read; begins with what the room was when they joined first. Takes no step.';

@@ -14,6 +14,7 @@ create table public.room_messages (
   updated_at timestamptz not null default now(),
   display_name text not null,
   sender_kind text not null,
+  reactions jsonb not null default '{}',
   constraint room_messages_pkey primary key (id),
   constraint room_messages_room_id_seq_key unique (room_id, seq),
   constraint room_messages_room_id_fkey foreign key (room_id) references public.rooms (id) on delete cascade,
@@ -28,6 +29,7 @@ create table public.room_messages (
     and (content <> '' or status <> 'final')),
   constraint room_messages_metadata_size check (jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384),
   constraint room_messages_display_name_length check (char_length(display_name) between 1 and 50),
+  constraint room_messages_reactions_are_an_object check (jsonb_typeof(reactions) = 'object'),
   constraint room_messages_steps check (seq > 0 and revision >= seq)
 );
 create index room_messages_created_at_idx on public.room_messages (created_at);
@@ -74,5 +76,8 @@ comment on table public.room_messages is 'Messages of all rooms. Written by func
 comment on column public.room_messages.user_id is 'Null for system messages, and after the author''s account was deleted.';
 comment on column public.room_messages.seq is 'The step at which the message was made: strictly increasing in a room, not dense.';
 comment on column public.room_messages.revision is 'The step at which it last changed; equal to seq until then.';
+comment on column public.room_messages.status is 'deleted: a tombstone, without content, metadata and reactions.';
+comment on column public.room_messages.updated_at is 'When what it says last changed; a reaction does not count.';
+comment on column public.room_messages.reactions is 'Emoji to count, kept with the row; who reacted stands in room_message_reactions.';
 comment on column public.room_messages.display_name is 'The author''s name of that moment: a later rename does not rewrite history.';
 comment on column public.room_messages.sender_kind is 'What the author was at that moment: human, bot, or the system itself.';

@@ -47,7 +47,8 @@ begin
     'message_type', p_message.message_type, 'content', p_message.content, 'metadata', p_message.metadata,
     'created_at', p_message.created_at, 'seq', p_message.seq, 'revision', p_message.revision,
     'status', p_message.status, 'reply_to', p_message.reply_to, 'updated_at', p_message.updated_at,
-    'display_name', p_message.display_name, 'sender_kind', p_message.sender_kind);
+    'display_name', p_message.display_name, 'sender_kind', p_message.sender_kind,
+    'reactions', p_message.reactions);
 end
 $$;
 revoke all on function spaces.message_json(public.room_messages) from public, anon, authenticated, service_role;

@@ -54,6 +54,23 @@ $$;
 revoke all on function spaces.step(uuid, text, jsonb) from public, anon, authenticated, service_role;
 comment on function spaces.step(uuid, text, jsonb) is 'Takes the room''s next step and publishes the event of it; answers the step.';
 
+-- What an event says of a message: the whole row. One over the transport's limit goes without it; the receiver fetches it.
+create function spaces.message_event(p_message public.room_messages, p_json jsonb)
+returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_body jsonb := jsonb_build_object('message', p_json);
+begin
+  -- Only large ones are measured: at most six bytes of JSON for a byte of text, and a little for the rest.
+  if octet_length(p_message.content) > 8192
+     and octet_length(v_body::text) > (select c.max_event_bytes from spaces.config c) then
+    return jsonb_build_object('message', null, 'message_id', p_message.id, 'is_truncated', true);
+  end if;
+  return v_body;
+end
+$$;
+revoke all on function spaces.message_event(public.room_messages, jsonb) from public, anon, authenticated, service_role;
+comment on function spaces.message_event(public.room_messages, jsonb) is 'What an event about a message says of it, given its JSON.';
+
 -- Stores a message as the room's next step and answers its JSON. Null when the id is taken: nothing has happened then.
 create function spaces.write_message(
   p_head spaces.room_heads, p_id uuid, p_user_id uuid, p_display_name text, p_sender_kind text,
@@ -63,7 +80,6 @@ declare
   v_message public.room_messages;
   v_now timestamptz := clock_timestamp(); -- not now(): inside a room created_at follows seq
   v_json jsonb;
-  v_body jsonb;
 begin
   insert into public.room_messages (id, room_id, user_id, message_type, content, metadata, created_at, updated_at,
                                     seq, revision, reply_to, display_name, sender_kind)
@@ -75,13 +91,7 @@ begin
     return null;
   end if;
   v_json := spaces.message_json(v_message);
-  v_body := jsonb_build_object('message', v_json);
-  -- Only large ones are measured: at most six bytes of JSON for a byte of text, and a little for the rest.
-  if octet_length(p_content) > 8192
-     and octet_length(v_body::text) > (select c.max_event_bytes from spaces.config c) then
-    v_body := jsonb_build_object('message', null, 'message_id', v_message.id, 'is_truncated', true);
-  end if;
-  perform spaces.step(p_head.room_id, 'room:message-received', v_body);
+  perform spaces.step(p_head.room_id, 'room:message-received', spaces.message_event(v_message, v_json));
   return v_json;
 end
 $$;

@@ -72,7 +72,7 @@ begin
   from public.room_messages m
   join (
     select s.id, row_number() over (order by s.seq desc) as n,
-           sum(octet_length(s.content) + octet_length(s.metadata::text) + 600) over (order by s.seq desc) as size_bytes
+           sum(octet_length(s.content) + octet_length(s.metadata::text) + octet_length(s.reactions::text) + 600) over (order by s.seq desc) as size_bytes
     from (select l.* from public.room_messages l where l.room_id = p_room_id order by l.seq desc limit p_count) s
   ) fits on fits.id = m.id
   where fits.n = 1 or fits.size_bytes <= (select c.page_bytes from spaces.config c);
@@ -125,8 +125,9 @@ begin
     perform spaces.take_lease(v_room, v_user_id, p_connection_id, c_operation);
   end if;
   select p.* into v_old from public.room_participants p where p.room_id = p_room_id and p.user_id = v_user_id;
-  insert into public.room_participants as p (room_id, user_id, display_name, is_online, kind)
-  values (p_room_id, v_user_id, coalesce(v_name, v_old.display_name), p_connection_id is not null, case when v_is_bot then 'bot' else 'human' end)
+  insert into public.room_participants as p (room_id, user_id, display_name, is_online, kind, last_read_seq)
+  values (p_room_id, v_user_id, coalesce(v_name, v_old.display_name), p_connection_id is not null, case when v_is_bot then 'bot' else 'human' end,
+          (select h.head from spaces.room_heads h where h.room_id = p_room_id)) -- what was said before is not unread
   on conflict (room_id, user_id) do update set
     display_name = excluded.display_name,
     is_online = p.is_online or p_connection_id is not null,

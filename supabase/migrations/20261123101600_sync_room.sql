@@ -35,12 +35,12 @@ begin
   select c.page_rows, c.page_bytes into v_rows, v_bytes from spaces.config c;
 
   with candidates as (
-    (select 1 as phase, m.seq as at, m.id, octet_length(m.content) + octet_length(m.metadata::text) + 600 as size_bytes
+    (select 1 as phase, m.seq as at, m.id, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600 as size_bytes
      from public.room_messages m
      where v_phase = 1 and m.room_id = p_room_id and m.seq > v_at and m.seq <= v_to
      order by m.seq limit v_rows + 1)
     union all
-    (select 2, m.revision, m.id, octet_length(m.content) + octet_length(m.metadata::text) + 600
+    (select 2, m.revision, m.id, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600
      from public.room_messages m
      where m.room_id = p_room_id and m.revision > m.seq and m.seq <= p_after
        and m.revision > case v_phase when 1 then p_after else v_at end and m.revision <= v_to

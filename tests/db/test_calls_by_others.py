@@ -16,7 +16,9 @@ pytestmark = pytest.mark.db
 # Arguments beside the room's id.
 IN_A_ROOM: dict[str, dict[str, Any]] = {
     "ban_participant": {"p_user_id": str(uuid4())},
+    "delete_message": {"p_message_id": str(uuid4())},
     "delete_room": {},
+    "edit_message": {"p_message_id": str(uuid4()), "p_content": "changed"},
     "get_participants": {},
     "get_room_by_id": {},
     "get_room_messages": {},
@@ -29,6 +31,8 @@ IN_A_ROOM: dict[str, dict[str, Any]] = {
     "list_bans": {},
     "mute_participant": {"p_user_id": str(uuid4()), "p_is_muted": True},
     "rotate_code": {},
+    "mark_read": {"p_seq": 0},
+    "react": {"p_message_id": str(uuid4()), "p_emoji": "👍"},
     "set_participant_kind": {"p_user_id": str(uuid4()), "p_kind": "bot"},
     "set_participant_role": {"p_user_id": str(uuid4()), "p_role": "moderator"},
     "set_voice": {"p_on": True},
@@ -42,10 +46,15 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "create_room": {"p_name": "Jam"},
     "get_room_by_code": {"p_code": "ABCDEF"},
     "heartbeat": {"p_connection_ids": [str(uuid4())]},
+    "unread_counts": {},
 }
 
 TO_A_STRANGER = {
     "ban_participant": "not_participant",
+    "delete_message": "not_participant",
+    "edit_message": "not_participant",
+    "mark_read": "not_participant",
+    "react": "not_participant",
     "delete_room": "not_host",
     "get_participants": "not_participant",
     "get_room_by_id": "room_not_found",

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.db
 FOR_USERS = {
     "ban_participant",
     "create_room",
+    "delete_message",
     "delete_room",
+    "edit_message",
     "get_participants",
     "get_room_by_code",
     "get_room_by_id",
@@ -29,6 +31,8 @@ FOR_USERS = {
     "list_bans",
     "mute_participant",
     "rotate_code",
+    "mark_read",
+    "react",
     "schema_version",
     "set_participant_kind",
     "set_participant_role",
@@ -37,11 +41,12 @@ FOR_USERS = {
     "sync_room",
     "transfer_host",
     "unban_participant",
+    "unread_counts",
     "update_room_state",
 }
 FOR_SERVICE = {"cleanup_inactive_rooms", "generate_room_code"}
 FOR_TRIGGERS = {"update_room_activity"}
-TABLES_FOR_USERS = {"rooms", "room_modes", "room_participants", "room_messages"}
+TABLES_FOR_USERS = {"rooms", "room_modes", "room_participants", "room_messages", "room_message_reactions"}
 
 OURS = "('public'::regnamespace, 'spaces'::regnamespace)"
 
@@ -108,6 +113,7 @@ async def test_functions_that_write_are_volatile_and_the_others_stable(either: D
         "list_bans",
         "schema_version",
         "sync_room",
+        "unread_counts",
     }
 
 

@@ -18,7 +18,9 @@ async def test_a_second_time_there_is_nothing_to_do(fresh_db: Database, cluster:
     assert await migrate(cluster.url("postgres", fresh_db.name)) == []
 
 
-@pytest.mark.parametrize("taken", ["rooms", "room_messages", "room_participants", "room_modes"])
+@pytest.mark.parametrize(
+    "taken", ["rooms", "room_messages", "room_participants", "room_modes", "room_message_reactions"]
+)
 async def test_tables_of_our_names_are_refused_before_anything_is_changed(
     templates: Templates, cluster: PostgresCluster, taken: str
 ) -> None:

@@ -41,13 +41,16 @@ async def is_free(db: Database, room_id: UUID) -> bool:
 # The bucket that each call counts in, and its arguments beside the room's id; the caller is the host.
 COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
     "ban_participant": ("moderation", {}),
+    "delete_message": ("send", {}),
     "delete_room": ("moderation", {}),
+    "edit_message": ("send", {"p_content": "changed"}),
     "insert_message": ("send", {"p_content": "hello"}),
     "insert_messages": ("send", {"p_messages": [{"content": "hello"}, {"content": "hello"}]}),
     "join_room": ("join", {"p_display_name": "Ada"}),
     "kick_participant": ("moderation", {}),
     "mute_participant": ("moderation", {"p_is_muted": True}),
     "rotate_code": ("moderation", {}),
+    "react": ("send", {"p_emoji": "👍"}),
     "set_participant_kind": ("moderation", {"p_kind": "bot"}),
     "set_participant_role": ("moderation", {"p_role": "moderator"}),
     "set_voice": ("send", {"p_on": True}),
@@ -63,6 +66,8 @@ async def test_a_call_that_waits_for_its_limit_keeps_nobody_else_waiting(space: 
     action, arguments = COUNTED[rpc]
     if rpc == "transfer_host" or rpc.endswith(("_participant", "_participant_kind", "_participant_role")):
         arguments = arguments | {"p_user_id": (await space.newcomer()).id}
+    if rpc in ("delete_message", "edit_message", "react"):
+        arguments = arguments | {"p_message_id": (await space.say(space.host))["id"]}
     call = Call(space.host, rpc, {"p_room_id": space.id, **arguments})
     key = [space.host.id, action, NO_ROOM if action == "join" else space.id]
     await space.db.sql(

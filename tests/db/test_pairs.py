@@ -11,7 +11,7 @@ import pytest
 from tests.db.support.actors import Refused
 from tests.db.support.barrier import after_the_barrier, outcome, pending
 from tests.db.support.database import Database
-from tests.db.support.scenario import CLEANUP, NEVER_WAIT, WRITES, Scene, set_scene
+from tests.db.support.scenario import CLEANUP, NEVER_WAIT, READER, WRITES, Scene, set_scene
 
 pytestmark = pytest.mark.db
 
@@ -24,6 +24,7 @@ SWEEP_ALL_THE_SAME = {("leave_room", "heartbeat"), ("kick_participant", "heartbe
 TAKES_AWAY = {
     "ban_participant",
     "close the room",
+    "delete_message",
     "delete_room",
     "join_room",
     "kick_participant",
@@ -64,11 +65,20 @@ async def with_a_sweep_between(db: Database, first: str, second: str) -> str:
     return await scene.picture([*answers, await outcome(db, WRITES[second](scene))])
 
 
+async def the_other_way_round(db: Database, first: str, second: str) -> str:
+    """The picture when the second call has come before the first one."""
+    scene = await scene_for(db, first, second)
+    answer = await outcome(db, WRITES[second](scene))
+    return await scene.picture([await outcome(db, WRITES[first](scene)), answer])
+
+
 async def expected_pictures(db: Database, first: str, second: str) -> list[str]:
     """What may come out when the second call comes to the lock while the first one has it."""
     pictures = [await one_after_the_other(db, first, second)]
     if (first, second) in SWEEP_ALL_THE_SAME:
         pictures.append(await with_a_sweep_between(db, first, second))
+    if READER in (first, second) and first != second:
+        pictures.append(await the_other_way_round(db, first, second))  # it stands in no queue
     return pictures
 
 

@@ -62,6 +62,18 @@ class Person:
             (8, "insert_message", {"p_content": "hello", "p_id": known}),
             (3, "insert_messages", {"p_messages": [{"id": str(each), "content": "x"} for each in (known, uuid4())]}),
             (3, "set_voice", {"p_on": self._dice.random() < 0.5}),
+            (2, "edit_message", {"p_message_id": known, "p_content": str(self._dice.random())}),
+            (1, "delete_message", {"p_message_id": known}),
+            (
+                4,
+                "react",
+                {
+                    "p_message_id": self._dice.choice(self._sent) if self._sent else new,
+                    "p_emoji": self._dice.choice("👍🎉"),
+                    "p_is_on": self._dice.random() < 0.7,
+                },
+            ),
+            (2, "mark_read", {"p_seq": self._dice.randint(0, 50)}),
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
             (10 if self._hosts_one else 1, "kick_participant", {"p_user_id": target.id}),
@@ -165,7 +177,7 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
         await db.sql("select pg_drop_replication_slot('storm')")
 
     assert sum(happened.values()) == CONNECTIONS * CALLS_EACH
-    for name in ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice"):
+    for name in ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice", "react"):
         assert happened[name] > 0, happened
     for space in spaces:
         await check_steps(space)

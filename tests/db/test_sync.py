@@ -38,14 +38,10 @@ async def fill(space: Space, count: int, content: str = "hello") -> None:
 
 
 async def revise(space: Space, *seqs: int) -> None:
-    """Change messages as a later function will: under the lock, each with a step of its own."""
+    """Edit messages of the host, each by a step of its own."""
+    ids = {row["seq"]: row["id"] for row in await space.messages()}
     for seq in seqs:
-        await space.db.sql(
-            """with step as (update spaces.room_heads set head = head + 1 where room_id = %(room)s returning head)
-               update public.room_messages set content = 'edited', revision = step.head from step
-               where room_id = %(room)s and seq = %(seq)s""",
-            {"room": space.id, "seq": seq},
-        )
+        await space.call(space.host, "edit_message", p_message_id=ids[seq], p_content="edited")
 
 
 async def pages(space: Space, who: Actor | Member, after: int) -> list[Json]:
@@ -159,6 +155,54 @@ async def test_changed_rows_come_in_pages_too(space: Space) -> None:
     answered = await pages(space, space.host, head)
     assert [len(page["messages"]) for page in answered] == [200, 33]
     assert [message["seq"] for message in messages_of(answered)][3:] == old
+
+
+async def test_edits_deletions_and_reactions_come_once_each_over_the_pages(space: Space) -> None:
+    await fill(space, 260)
+    ids = [str(row["id"]) for row in await space.messages() if row["user_id"] is not None]
+    head = await space.head()
+    await fill(space, 3)
+    for number, message_id in enumerate(ids):
+        kinds: list[tuple[str, Json]] = [
+            ("edit_message", {"p_content": "edited"}),
+            ("delete_message", {}),
+            ("react", {"p_emoji": "👍"}),
+        ]
+        rpc, arguments = kinds[number % 3]
+        await space.call(space.host, rpc, p_message_id=message_id, **arguments)
+    await space.call(space.host, "react", p_message_id=ids[0], p_emoji="🎉")  # twice changed: it comes with the last
+    answered = await pages(space, space.host, head)
+    assert [len(page["messages"]) for page in answered] == [200, 63]
+    changed = messages_of(answered)[3:]
+    assert [message["id"] for message in changed] == [*ids[1:], ids[0]]
+    revisions = [message["revision"] for message in changed]
+    assert revisions == sorted(set(revisions))
+    assert revisions[-1] == answered[-1]["to"] == await space.head()
+    stored = {str(row["id"]): row for row in await space.messages()}
+    for message in changed:
+        row = stored[message["id"]]
+        for field in ("content", "metadata", "status", "revision", "reactions"):
+            assert message[field] == row[field]
+    assert (changed[-1]["content"], changed[-1]["reactions"]) == ("edited", {"🎉": 1})
+    assert (changed[0]["content"], changed[0]["status"]) == ("", "deleted")
+    assert changed[1]["reactions"] == {"👍": 1}
+    await check_steps(space)
+
+
+async def test_a_change_between_two_pages_is_left_for_later(space: Space) -> None:
+    await fill(space, 250)
+    old = [row["seq"] for row in await space.messages() if row["user_id"] is not None]
+    head = await space.head()
+    await revise(space, *old[:230])
+    first = await space.call(space.host, "sync_room", p_after=head)
+    (early,) = [row["id"] for row in await space.messages() if row["seq"] == old[0]]
+    (late,) = [row["id"] for row in await space.messages() if row["seq"] == old[229]]
+    for message_id in (early, late):
+        await space.call(space.host, "react", p_message_id=message_id, p_emoji="👍")
+    second = await space.call(space.host, "sync_room", p_after=head, p_to=first["to"], p_cursor=first["cursor"])
+    assert [message["seq"] for message in messages_of([first, second])] == old[:229], "the late one has moved on"
+    (rest,) = await pages(space, space.host, first["to"])
+    assert [message["id"] for message in rest["messages"]] == [str(early), str(late)]
 
 
 async def test_what_is_written_between_two_pages_is_left_for_later(space: Space) -> None:

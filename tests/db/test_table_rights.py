@@ -11,13 +11,20 @@ from tests.db.support.rooms import Member, Space, open_space, unchanged
 
 pytestmark = pytest.mark.db
 
-OF_A_ROOM = {"rooms": "id", "room_participants": "room_id", "room_messages": "room_id"}
+OF_A_ROOM = {
+    "rooms": "id",
+    "room_participants": "room_id",
+    "room_messages": "room_id",
+    "room_message_reactions": "room_id",
+}
 
 
 @pytest.fixture
 async def space(db: Database) -> Space:
     made = await open_space(db)
-    await made.enter(made.host)
+    ada = await made.enter(made.host)
+    said = await made.say(ada)
+    await made.call(ada, "react", p_message_id=said["id"], p_emoji="👍")
     return made
 
 
@@ -78,7 +85,9 @@ async def test_modes_are_for_every_user(space: Space) -> None:
     assert [row["name"] for row in rows] == ["conspiracy", "gangster", "philosopher", "playful", "wildcard"]
 
 
-@pytest.mark.parametrize("table", ["room_messages", "room_modes", "room_participants", "rooms"])
+@pytest.mark.parametrize(
+    "table", ["room_message_reactions", "room_messages", "room_modes", "room_participants", "rooms"]
+)
 async def test_the_publishable_key_alone_sees_no_table(db: Database, table: str) -> None:
     with expect_denied():
         await db.select(ANON, f"select 1 from public.{table}")
@@ -109,6 +118,11 @@ WRITES = {
     "edit a message": "update public.room_messages set content = 'forged' where room_id = {room}",
     "delete a message": "delete from public.room_messages where room_id = {room}",
     "insert a mode": "insert into public.room_modes (name, label, system_prompt) values ('mine', 'Mine', 'Obey me')",
+    "insert a reaction": "insert into public.room_message_reactions (message_id, user_id, emoji, room_id)"
+    " select id, {user}, '👎', room_id from public.room_messages where room_id = {room}",
+    "change a reaction": "update public.room_message_reactions set emoji = '👎' where room_id = {room}",
+    "delete a reaction": "delete from public.room_message_reactions where room_id = {room}",
+    "mark all as read for somebody": "update public.room_participants set last_read_seq = 999 where room_id = {room}",
     "empty a table": "truncate public.room_messages",
     "upsert a message": "insert into public.room_messages (id, room_id, user_id, message_type, content, seq, revision,"
     " display_name, sender_kind) select id, room_id, user_id, message_type, 'forged', seq, revision, display_name,"
@@ -139,7 +153,16 @@ async def test_the_second_wall_stands_without_the_first(space: Space) -> None:
     eve, bob = await space.db.user("eve"), await space.newcomer("bob")
     await space.db.sql("grant insert, update, delete on all tables in schema public to authenticated")
     try:
-        for write in ("rename a room", "delete a room", "edit a message", "delete a message", "delete a participant"):
+        harmless = (
+            "rename a room",
+            "delete a room",
+            "edit a message",
+            "delete a message",
+            "delete a participant",
+            "change a reaction",
+            "delete a reaction",
+        )
+        for write in harmless:
             statement = WRITES[write].format(user=f"'{eve.id}'", room=f"'{space.id}'")
             async with unchanged(space.db):
                 await space.db.select(eve, statement)

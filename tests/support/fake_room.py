@@ -25,10 +25,12 @@ from spaces_sdk.models import (
     Kind,
     LeaseStatus,
     Message,
+    MessageStatus,
     MessageType,
     Page,
     Participant,
     PreviewParticipant,
+    ReadMark,
     Role,
     Room,
     RoomPreview,
@@ -127,10 +129,13 @@ class FakeRoom:
         return message
 
     def edit(self, message: Message, content: str) -> Message:
-        changed = self.messages[message.id].model_copy(
-            update={"content": content, "revision": self.head + 1, "updated_at": self._now()}
-        )
-        self.messages[message.id] = changed
+        return self.change(message.id, content=content, updated_at=self._now())
+
+    def change(self, message_id: UUID, **fields: Any) -> Message:
+        if message_id not in self.messages:
+            raise refusal("message_not_found")
+        changed = self.messages[message_id].model_copy(update={**fields, "revision": self.head + 1})
+        self.messages[message_id] = changed
         self._step("room:message-updated", {"message": changed.model_dump(mode="json")})
         return changed
 
@@ -387,6 +392,11 @@ class FakeRoom:
         if not any(lease.user_id == user_id and lease.is_live for lease in self.leases.values()):
             self._go(user_id, "left")
 
+    def require_lease(self, user_id: UUID) -> None:
+        self.require(user_id)
+        if not any(lease.user_id == user_id and lease.is_live for lease in self.leases.values()):
+            raise refusal("lease_expired")
+
     def require(self, user_id: UUID, *, must_be_in: bool = True) -> None:
         if self.is_deleted:
             raise refusal("room_not_found")
@@ -525,6 +535,37 @@ class FakeApi:
         rows = [m for m in rows if before is None or m.seq < before][-limit:]
         return Page[Message](items=rows, next_cursor=str(rows[0].seq) if rows else None)
 
+    async def edit_message(
+        self,
+        room_id: UUID,
+        message_id: UUID,
+        content: str,
+        *,
+        metadata: JsonObject | None = None,
+        timeout_s: float = 10.0,
+    ) -> Message:
+        await self._called("edit_message")
+        self.room.require_lease(self.user_id)
+        return self.room.change(message_id, content=content)
+
+    async def delete_message(self, room_id: UUID, message_id: UUID, *, timeout_s: float = 10.0) -> Message:
+        await self._called("delete_message")
+        self.room.require_lease(self.user_id)
+        return self.room.change(message_id, content="", metadata={}, reactions={}, status=MessageStatus.DELETED)
+
+    async def react(
+        self, room_id: UUID, message_id: UUID, emoji: str, is_on: bool = True, *, timeout_s: float = 10.0
+    ) -> Message:
+        await self._called("react")
+        self.room.require_lease(self.user_id)
+        return self.room.change(message_id, reactions={emoji: 1} if is_on else {})
+
+    async def mark_read(self, room_id: UUID, seq: int, *, timeout_s: float = 10.0) -> ReadMark:
+        await self._called("mark_read")
+        self.room.require(self.user_id)
+        unread = sum(m.seq > seq and m.user_id != self.user_id for m in self.room.messages.values())
+        return ReadMark(room_id=self.room.id, last_read_seq=seq, unread_count=unread)
+
     async def update_room_state(
         self, room_id: UUID, *, timeout_s: float = 10.0, **changes: Unpack[StateChanges]
     ) -> RoomState:
@@ -537,8 +578,7 @@ class FakeApi:
     async def set_voice(self, room_id: UUID, on: bool, *, timeout_s: float = 10.0) -> Participant:
         await self._called("set_voice")
         room = self.room
-        if not any(lease.user_id == self.user_id and lease.is_live for lease in room.leases.values()):
-            raise refusal("lease_expired")
+        room.require_lease(self.user_id)
         me = room.participants[self.user_id].model_copy(update={"voice_since": START if on else None})
         room.participants[self.user_id] = me
         room._step("room:voice-started" if on else "room:voice-stopped", {"user_id": str(self.user_id)})  # pyright: ignore[reportPrivateUsage]

@@ -34,6 +34,20 @@ def test_codes_that_are_taken(text: str, code: str) -> None:
     assert checks.is_room_code(text)
 
 
+@pytest.mark.parametrize("text", ["👍", "👍🏽", "❤️", "1️⃣", "🇩🇪", "👨‍👩‍👧‍👦", "👍" * 16])
+def test_emojis(text: str) -> None:
+    assert checks.emoji_of("react", text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "1", "\u200d", "👍 👍", "👍\n", "👍a", "\u202e👍", "👍\x00", "\ud83d", "👍" * 17]
+)
+def test_what_is_no_emoji(text: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        checks.emoji_of("react", text)
+    assert caught.value.code == "invalid_argument"
+
+
 @pytest.mark.parametrize(
     "text",
     [

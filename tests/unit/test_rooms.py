@@ -24,7 +24,7 @@ from spaces_sdk.errors import (
     RateLimitedError,
     SpacesError,
 )
-from spaces_sdk.models import JsonObject, Kind, Message, MessageType, Role, RoomState, Visibility
+from spaces_sdk.models import JsonObject, Kind, Message, MessageStatus, MessageType, Role, RoomState, Visibility
 from spaces_sdk.rooms import Ban, RoomManager
 from spaces_sdk.rpc import RpcClient
 from spaces_sdk.session import SessionApi
@@ -83,6 +83,7 @@ MESSAGE_JSON: JsonObject = {
     "updated_at": TIME,
     "display_name": "Ada",
     "sender_kind": "human",
+    "reactions": {"👍": 2},
 }
 STATE_JSON: JsonObject = {
     "mode": "playful",
@@ -370,6 +371,57 @@ async def test_get_room_messages(bench: Bench) -> None:
     ]
 
 
+async def test_edit_delete_and_react(bench: Bench) -> None:
+    edited: JsonObject = MESSAGE_JSON | {"content": "hi", "revision": 7}
+    bench.project.on("edit_message", httpx.ReadError("reset"), ok({"ok": True, "message": edited, "head": 7}))
+    message = await turning(bench.clock, bench.rooms.edit_message(ROOM, MESSAGE, "hi"))
+    assert (message.content, message.revision, message.reactions) == ("hi", 7, {"👍": 2})
+    first, second = bench.project.bodies("edit_message")
+    assert first == second == {"p_room_id": ROOM, "p_message_id": MESSAGE, "p_content": "hi", "p_metadata": None}
+    bench.project.on("edit_message", ok({"ok": True, "message": edited, "head": 7}))
+    await bench.rooms.edit_message(ROOM, UUID(MESSAGE), "hi", metadata={})
+    assert bench.project.bodies("edit_message")[-1]["p_metadata"] == {}
+
+    gone: JsonObject = MESSAGE_JSON | {"content": "", "status": "deleted", "reactions": {}, "revision": 8}
+    bench.project.on("delete_message", ok({"ok": True, "message": gone, "head": 8}))
+    assert (await bench.rooms.delete_message(ROOM, MESSAGE)).status is MessageStatus.DELETED
+    assert bench.project.bodies("delete_message") == [{"p_room_id": ROOM, "p_message_id": MESSAGE}]
+
+    bench.project.on("react", ok({"ok": True, "message": MESSAGE_JSON, "head": 9}))
+    assert (await bench.rooms.react(ROOM, MESSAGE, "👍")).reactions == {"👍": 2}
+    await bench.rooms.react(ROOM, MESSAGE, "👍", False)
+    key = {"p_room_id": ROOM, "p_message_id": MESSAGE, "p_emoji": "👍"}
+    assert bench.project.bodies("react") == [key | {"p_is_on": True}, key | {"p_is_on": False}]
+
+
+async def test_a_change_that_is_refused(bench: Bench) -> None:
+    bench.project.on("edit_message", refused(403, "not_allowed"))
+    assert isinstance(await bench.error(bench.rooms.edit_message(ROOM, MESSAGE, "hi")), PermissionDeniedError)
+    bench.project.on("delete_message", refused(404, "message_not_found"))
+    assert isinstance(await bench.error(bench.rooms.delete_message(ROOM, MESSAGE)), NotFoundError)
+    bench.project.on("react", refused(409, "lease_expired"))
+    error = await bench.error(bench.rooms.react(ROOM, MESSAGE, "👍"))
+    assert (type(error), error.code) == (ConflictError, "lease_expired")
+    limited = {"ok": False, "code": "rate_limited", "message": "x", "hint": "", "retry_after_s": 60}
+    bench.project.on("react", ok(limited))
+    assert isinstance(await bench.error(bench.rooms.react(ROOM, MESSAGE, "👍")), RateLimitedError)
+    bench.project.on("edit_message", hang)
+    error = await bench.error(bench.rooms.edit_message(ROOM, MESSAGE, "hi", timeout_s=2))
+    assert isinstance(error, OutcomeUnknownError)
+    assert error.operation_id == UUID(MESSAGE)
+
+
+async def test_read_marks(bench: Bench) -> None:
+    mark: JsonObject = {"room_id": ROOM, "last_read_seq": 3, "unread_count": 2}
+    bench.project.on("mark_read", ok({"ok": True} | mark))
+    answer = await bench.rooms.mark_read(ROOM, 3)
+    assert (answer.room_id, answer.last_read_seq, answer.unread_count) == (UUID(ROOM), 3, 2)
+    assert bench.project.bodies("mark_read") == [{"p_room_id": ROOM, "p_seq": 3}]
+    bench.project.on("unread_counts", ok({"items": [mark]}))
+    assert await bench.rooms.unread_counts() == await bench.rooms.unread_counts([ROOM, UUID(ADA)]) == [answer]
+    assert bench.project.bodies("unread_counts") == [{"p_room_ids": None}, {"p_room_ids": [ROOM, ADA]}]
+
+
 async def test_update_room_state_sends_only_what_is_named(bench: Bench) -> None:
     bench.project.on("update_room_state", ok({"ok": True, "room": ROOM_JSON, "state": STATE_JSON, "head": 4}))
     state = await bench.rooms.update_room_state(ROOM, mode="playful", conversation_active=True, settings={"a": None})
@@ -487,6 +539,18 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
         "invalid_argument",
     ),
     "one id twice": (lambda rooms: rooms.insert_messages(ROOM, [MessageDraft(content="x")] * 2), "invalid_argument"),
+    "edit empty": (lambda rooms: rooms.edit_message(ROOM, MESSAGE, " "), "invalid_argument"),
+    "edit too long": (lambda rooms: rooms.edit_message(ROOM, MESSAGE, "x" * 200_001), "invalid_argument"),
+    "edit metadata": (
+        lambda rooms: rooms.edit_message(ROOM, MESSAGE, "x", metadata={"a": "x" * 16_384}),
+        "invalid_argument",
+    ),
+    "edit nothing": (lambda rooms: rooms.edit_message(ROOM, "7", "x"), "invalid_argument"),
+    "delete nothing": (lambda rooms: rooms.delete_message(ROOM, "7"), "invalid_argument"),
+    "reaction": (lambda rooms: rooms.react(ROOM, MESSAGE, "nice"), "invalid_argument"),
+    "mark": (lambda rooms: rooms.mark_read(ROOM, -1), "invalid_argument"),
+    "mark beyond": (lambda rooms: rooms.mark_read(ROOM, 2**63), "invalid_argument"),
+    "counts of 101 rooms": (lambda rooms: rooms.unread_counts([ROOM] * 101), "invalid_argument"),
     "history limit": (lambda rooms: rooms.get_room_messages(ROOM, limit=201), "invalid_argument"),
     "history both ways": (lambda rooms: rooms.get_room_messages(ROOM, before=1, after=1), "invalid_argument"),
     "history cursor": (lambda rooms: rooms.get_room_messages(ROOM, before="x"), "invalid_argument"),

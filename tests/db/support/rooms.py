@@ -144,13 +144,17 @@ async def open_space(db: Database, host: Actor | None = None, **arguments: Any) 
 
 
 async def check_steps(space: Space) -> None:
-    """Each step of the room was published once, in order, up to its head; each message has one of its own."""
+    """Each step of the room was published once, in order, up to its head; each message and change has its own."""
     positions = [event.pos for event in await space.broadcasts() if event.pos is not None]
     assert positions == list(range(space.born_at + 1, await space.head() + 1))
     received = {
         event.message_id: event.pos for event in await space.broadcasts() if event.event == "room:message-received"
     }
     assert received == {str(row["id"]): row["seq"] for row in await space.messages()}
+    changed = {
+        event.message_id: event.pos for event in await space.broadcasts() if event.event == "room:message-updated"
+    }
+    assert received | changed == {str(row["id"]): row["revision"] for row in await space.messages()}
 
 
 async def empty_buckets(db: Database, who: Actor | Member) -> None:

@@ -22,13 +22,18 @@ _ORDER = re.compile(r'"test_order": \d+')
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A room with its host and Bob online, Idle whose lease has run out unnoticed, and a newcomer at the door."""
+    """A room with its host and Bob online, Idle whose lease has run out unnoticed, and a newcomer at the door.
+
+    Bob has said something.
+    """
 
     space: Space
     ada: Member
     bob: Member
     idle: Member
     newcomer: Member
+    said_id: UUID
+    said_seq: int
     message_id: UUID
     batch_ids: tuple[UUID, UUID]
     next_room_id: UUID
@@ -39,6 +44,7 @@ class Scene:
         ids = {
             self.space.id: "room",
             self.next_room_id: "next room",
+            self.said_id: "what Bob has said",
             self.message_id: "message",
             self.batch_ids[0]: "first of the batch",
             self.batch_ids[1]: "second of the batch",
@@ -63,6 +69,9 @@ class Scene:
             "head": await db.column("select to_jsonb(h) from spaces.room_heads h where room_id = %s", [room_id]),
             "messages": await db.column(
                 "select to_jsonb(m) from public.room_messages m where room_id = %s order by seq", [room_id]
+            ),
+            "reactions": await db.column(
+                "select to_jsonb(x) from public.room_message_reactions x where room_id = %s order by 1", [room_id]
             ),
             "participants": await db.column(
                 "select to_jsonb(p) from public.room_participants p where room_id = %s order by joined_at",
@@ -101,9 +110,21 @@ async def set_scene(db: Database) -> Scene:
     ada, bob = await space.enter(space.host, "Ada"), await space.newcomer("Bob")
     idle = await space.newcomer("Idle")
     await space.expire(idle)
+    said = await space.say(bob, "hi")
     newcomer = await db.user("newcomer")
     await space.admit(newcomer)
-    return Scene(space, ada, bob, idle, Member(newcomer, uuid4()), uuid4(), (uuid4(), uuid4()), uuid4())
+    return Scene(
+        space,
+        ada,
+        bob,
+        idle,
+        Member(newcomer, uuid4()),
+        UUID(said["id"]),
+        said["seq"],
+        uuid4(),
+        (uuid4(), uuid4()),
+        uuid4(),
+    )
 
 
 def _call(who: Actor, rpc: str, **arguments: Any) -> Call:
@@ -130,6 +151,12 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
         p_room_id=s.space.id,
         p_messages=[{"id": str(each), "content": "hello"} for each in s.batch_ids],
     ),
+    "edit_message": lambda s: _call(
+        s.bob.actor, "edit_message", p_room_id=s.space.id, p_message_id=s.said_id, p_content="hi there"
+    ),
+    "delete_message": lambda s: _call(s.ada.actor, "delete_message", p_room_id=s.space.id, p_message_id=s.said_id),
+    "react": lambda s: _call(s.bob.actor, "react", p_room_id=s.space.id, p_message_id=s.said_id, p_emoji="👍"),
+    "mark_read": lambda s: _call(s.bob.actor, "mark_read", p_room_id=s.space.id, p_seq=s.said_seq),
     "update_room_state": lambda s: _call(
         s.ada.actor, "update_room_state", p_room_id=s.space.id, p_changes={"mode": "playful"}
     ),
@@ -162,8 +189,11 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
 
 CLEANUP = "cleanup_inactive_rooms"
 
-# They come to no lock of the room: a new room has its own, and the clean-up goes past what is locked.
-NEVER_WAIT = {"create_room", CLEANUP}
+READER = "mark_read"
+
+# They come to no lock of the room: a new room has its own, the clean-up goes past what is locked, and how far one has
+# read is no step.
+NEVER_WAIT = {"create_room", CLEANUP, READER}
 
 
 def _plain(answer: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
 from uuid import UUID, uuid4
 
@@ -20,8 +21,8 @@ from spaces_sdk.errors import (
     SessionClosedError,
     UsageError,
 )
-from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived
-from spaces_sdk.models import Role
+from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived, MessageUpdated
+from spaces_sdk.models import Message, MessageStatus, Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
 from tests.support.clock import settle
 from tests.support.fake_room import FakeApi, FakeRealtime
@@ -349,6 +350,8 @@ async def test_the_calls_of_a_session(world: World) -> None:
         await session.send(text)
     page = await session.history(limit=2)
     assert [m.content for m in page.items] == ["b", "c"]
+    assert (await session.mark_read()).last_read_seq == session.position
+    assert (await session.mark_read(1)).last_read_seq == 1
     assert page.next_cursor is not None
     older = await session.history(before=int(page.next_cursor), limit=2)
     assert [m.content for m in older.items] == ["a"]
@@ -375,6 +378,41 @@ async def test_a_ban_and_another_host(world: World) -> None:
     assert {p.user_id for p in session.participants if p.role is Role.HOST} == {bob}
     assert session.room_state is not None
     assert session.room_state.host == bob
+
+
+async def test_messages_that_change(world: World) -> None:
+    api = FakeApi(world.room, user_id=world.room.host)
+    session, reader = await world.watched(api=api)
+    said = await session.send("helo")
+    edited = await session.edit(said.id, "hello")
+    assert (await session.react(said.id, "👍")).reactions == {"👍": 1}
+    await settle()
+    assert session.messages == [edited.model_copy(update={"reactions": {"👍": 1}, "revision": edited.revision + 1})]
+    await session.unreact(said.id, "👍")
+    gone = await session.delete(said.id)
+    await settle()
+    assert session.messages == [gone]
+    assert (gone.content, gone.status) == ("", MessageStatus.DELETED)
+    updates = [event for event in reader.events if isinstance(event, MessageUpdated)]
+    assert [event.pos for event in updates] == list(range(said.seq + 1, said.seq + 5))
+
+
+@pytest.mark.parametrize("call", ["edit", "delete", "react"])
+async def test_a_change_without_a_lease_has_the_place_had_again(world: World, call: str) -> None:
+    session, reader = await world.watched()
+    said = await session.send("hello")
+    world.room.expire_leases(publish=False)
+    calls: dict[str, Callable[[], Awaitable[Message]]] = {
+        "edit": lambda: session.edit(said.id, "changed"),
+        "delete": lambda: session.delete(said.id),
+        "react": lambda: session.react(said.id, "👍"),
+    }
+    with pytest.raises(ConflictError):
+        await calls[call]()
+    await settle()
+    assert f"gap after {said.seq}: lease_expired" in reader.told
+    assert session.is_connected
+    assert (await calls[call]()).revision > said.revision
 
 
 async def test_voice_without_a_lease_has_the_place_had_again(world: World) -> None:

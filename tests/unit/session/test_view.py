@@ -61,6 +61,18 @@ def test_an_older_revision_does_not_overwrite_a_newer_one(room: FakeRoom) -> Non
     assert [m.content for m in view.messages] == ["b"]
 
 
+def test_reactions_and_tombstones_come_by_revision(room: FakeRoom) -> None:
+    view = joined_view(room)
+    said = room.post("a")
+    liked = room.change(said.id, reactions={"👍": 2})
+    gone = room.change(said.id, content="", reactions={}, status=MessageStatus.DELETED)
+    for row, expected in ((said, said), (liked, liked), (said, liked), (gone, gone), (liked, gone)):
+        view.apply(
+            MessageUpdated(pos=row.revision, message=row) if row != said else MessageReceived(pos=1, message=row)
+        )
+        assert view.messages == [expected]
+
+
 def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
     view = joined_view(room)
     row = room.post("He").model_copy(update={"status": MessageStatus.STREAMING})
