@@ -89,7 +89,7 @@ async def _run_human(settings: DemoSettings, report: HumanReport) -> Sequence[St
     from spaces_sdk.demo.scenario import SCENARIO
     from spaces_sdk.demo.stage import open_stage
 
-    _end_on_sigterm()
+    _end_on_signals()
     began = asyncio.get_running_loop().time()
     try:
         async with open_stage(settings, report=report.progress) as stage:
@@ -107,7 +107,7 @@ async def _run_json(settings: DemoSettings) -> Sequence[StepResult]:
     from spaces_sdk.demo.scenario import SCENARIO
     from spaces_sdk.demo.stage import open_stage
 
-    _end_on_sigterm()
+    _end_on_signals()
     began = asyncio.get_running_loop().time()
     async with open_stage(settings) as stage:
         results = await walk(stage, SCENARIO)
@@ -116,8 +116,11 @@ async def _run_json(settings: DemoSettings) -> Sequence[StepResult]:
     return results
 
 
-def _end_on_sigterm() -> None:
-    """Let SIGTERM end the run as Ctrl-C does: with the stack stopped and the folder removed."""
+def _end_on_signals() -> None:
+    """Let SIGTERM and a closed terminal end the run as Ctrl-C does: with the stack stopped and the folder removed."""
     task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    if task is None:
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)

@@ -16,9 +16,11 @@ _POLL_S = 0.05
 
 
 def running_state(data_dir: Path) -> StackState | None:
-    """What runs from the folder; None if nothing does."""
-    state = StackFolder(data_dir).read_state()
-    return state if state is not None and state.is_alive else None
+    """What runs from the folder; None if nothing does, or while it starts."""
+    folder = StackFolder(data_dir)
+    holder, state = folder.holder(), folder.read_state()
+    # One that was killed left its state behind, which is not that of its successor.
+    return state if holder is not None and state is not None and state.pid == holder.pid else None
 
 
 def stop_running(data_dir: Path, *, within_s: float = 30.0) -> int | None:
@@ -32,8 +34,14 @@ def stop_running(data_dir: Path, *, within_s: float = 30.0) -> int | None:
     """
     folder = StackFolder(data_dir)
     holder = folder.holder()
-    if holder is None or not holder.is_alive:
+    if holder is None:
         return None
+    if not holder.is_alive:
+        raise StackError(
+            f"cannot stop the stack: no process {holder.pid} that began at its time is seen from here",
+            code="not_seen",
+            hint="it runs in another container, or the clock has been set since: end it there, or by its pid",
+        )
     try:
         os.kill(holder.pid, signal.SIGTERM)
     except ProcessLookupError:

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ from typing import Any
 import psutil
 
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.paths import folder_for_unprivileged, make_folder, runs_as_root, unprivileged_can_reach
+from spaces_sdk.local.paths import (
+    folder_for_unprivileged,
+    make_folder,
+    runs_as_root,
+    unprivileged_can_reach,
+    unwritable_folder,
+)
 
 _OWNER = "belongs-to"
+_LOCK_TRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +87,7 @@ class StackState:
     """What is running: written once everything is ready, removed at the end.
 
     Attributes:
-        pid: The supervisor.
-        started_at: Its start, in seconds since 1970.
+        pid: The supervisor. After it was killed this may be anybody: ask `StackFolder.holder`.
         url: The stack's address.
         publishable_key: API key of the role `anon`.
         secret_key: API key of the role `service_role`.
@@ -88,16 +95,10 @@ class StackState:
     """
 
     pid: int
-    started_at: float
     url: str
     publishable_key: str
     secret_key: str
     parts: dict[str, int] = field(default_factory=dict[str, int])
-
-    @property
-    def is_alive(self) -> bool:
-        """True while that very supervisor runs."""
-        return ProcessMark(self.pid, self.started_at).is_alive
 
 
 class StackFolder:
@@ -120,30 +121,45 @@ class StackFolder:
         """
         # Postgres, which as root runs as somebody else, must be able to walk through; nobody else may list it.
         make_folder(self.path, 0o711 if runs_as_root() else 0o700)
+        self._lock_fd = self._lock()
         try:
-            self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            holder, state = self.holder(), self.read_state()
-            by = f" (pid {holder.pid})" if holder is not None else ""
-            at = f" at {state.url}" if state is not None and state.is_alive else ""
-            raise StackError(
-                f"cannot use {self.path}: a stack is running from it already{at}{by}",
-                code="already_running",
-                hint="use that one, end it with `spaces down`, or choose another --data-dir",
-            ) from None
+            # Of one length, so that a reader never sees half of it.
+            os.pwrite(self._lock_fd, json.dumps(asdict(ProcessMark.own())).ljust(80).encode(), 0)
+            (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
+            make_folder(self.logs, 0o700)
         except OSError as error:
             self.release()
-            raise StackError(
-                f"cannot use the folder {self.path}: {error.strerror}",
-                code="unwritable_folder",
-                hint="choose another --data-dir",
-            ) from error
-        # Of one length, so that a reader never sees half of it.
-        os.pwrite(self._lock_fd, json.dumps(asdict(ProcessMark.own())).ljust(80).encode(), 0)
-        (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
-        make_folder(self.logs, 0o700)
+            raise unwritable_folder(self.path, error) from error
+        except BaseException:
+            self.release()
+            raise
+
+    def _lock(self) -> int:
+        try:
+            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unwritable_folder(self.path, error) from error
+        for left in reversed(range(_LOCK_TRIES)):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if left and not self.is_held():
+                    time.sleep(0.001)  # it was only somebody who looked whether it is held
+                    continue
+                os.close(fd)
+                raise self._already_running() from None
+            return fd
+        raise AssertionError("the last try returns or raises")
+
+    def _already_running(self) -> StackError:
+        holder, state = self.holder(), self.read_state()
+        by = f" (pid {holder.pid})" if holder is not None else ""
+        at = f" at {state.url}" if state is not None and holder is not None and state.pid == holder.pid else ""
+        return StackError(
+            f"cannot use {self.path}: a stack is running from it already{at}{by}",
+            code="already_running",
+            hint="use that one, end it with `spaces down`, or choose another --data-dir",
+        )
 
     def release(self) -> None:
         """Let go of the folder. Idempotent."""
@@ -151,22 +167,28 @@ class StackFolder:
             os.close(self._lock_fd)
             self._lock_fd = -1
 
-    def holder(self) -> ProcessMark | None:
-        """The process that holds the folder, from the beginning of its start to the end of its stop; None if free."""
+    def is_held(self) -> bool:
+        """True while a stack has the folder: from the beginning of its start to its end, whatever that was."""
         try:
             fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return None
+            return False
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            try:
-                return ProcessMark(**_read_json(self.path / "lock"))
-            except (OSError, StackError, TypeError):
-                return None  # taken this very moment, for the first time
+            return True
         finally:
             os.close(fd)
-        return None
+        return False
+
+    def holder(self) -> ProcessMark | None:
+        """The process that holds the folder; None if it is free."""
+        if not self.is_held():
+            return None
+        try:
+            return ProcessMark(**_read_json(self.path / "lock"))
+        except (OSError, StackError, TypeError):
+            return None  # taken this very moment, for the first time
 
     async def wait_for_old_server(self, *, within_s: float = 10.0) -> None:
         """After a supervisor was killed its Postgres is on its way out: wait until it has let go of the data.
@@ -175,18 +197,17 @@ class StackFolder:
             StackError: It still runs after `within_s` seconds.
         """
         pid_file = self.postgres_dir() / "postmaster.pid"
-        try:
-            pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
-        except (OSError, ValueError, IndexError):
+        if not pid_file.exists():
             return
         give_up_at = asyncio.get_running_loop().time() + within_s
-        while _serves(pid, pid_file.parent):
+        while pids := await asyncio.to_thread(_servers_on, pid_file.parent):
             if asyncio.get_running_loop().time() > give_up_at:
+                named = " ".join(str(pid) for pid in pids)
                 raise StackError(
-                    f"cannot use {self.path}: a Postgres (pid {pid}) still runs on its data",
+                    f"cannot use {self.path}: a Postgres (pid {named}) still runs on its data",
                     code="already_running",
                     part="postgres",
-                    hint=f"end it (kill -QUIT {pid}), or choose another --data-dir",
+                    hint=f"end it (kill -QUIT {named}), or choose another --data-dir",
                 )
             await asyncio.sleep(0.05)
         pid_file.unlink(missing_ok=True)  # else Postgres would take a stranger with that pid for its old server
@@ -242,13 +263,21 @@ class StackFolder:
         (self.path / "state.json").unlink(missing_ok=True)
 
 
-def _serves(pid: int, data_dir: Path) -> bool:
-    """True if that process is a Postgres on that data directory (as `-D`, which we give it)."""
-    try:
-        process = psutil.Process(pid)
-        return str(data_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+def _servers_on(data_dir: Path) -> list[int]:
+    """Every Postgres process on that data directory: the server, or what it left behind when it was killed alone.
+
+    All of them work in that directory; the server has it in its arguments too, which can be read where the other can't.
+    """
+    found: list[int] = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and (
+                str(data_dir) in process.cmdline() or process.cwd() == str(data_dir.resolve())
+            ):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue  # gone (a zombie has neither), or somebody else's
+    return found
 
 
 def _prune_abandoned(outside: Path) -> None:

@@ -24,9 +24,10 @@ def main(argv: list[str]) -> None:
     watch_fd, uid, stop_signal, grace_s = int(argv[0]), int(argv[1]), int(argv[2]), float(argv[3])
     dropped, program = argv[4].split(","), argv[5:]
     alive_read, alive_write = os.pipe()
+    target = os.getpid()  # asked before the fork: a parent that was killed meanwhile would be process 1
     if os.fork() == 0:
         _keep_only(watch_fd, alive_read)
-        _watch(os.getppid(), watch_fd, alive_read, stop_signal, grace_s)
+        _watch(target, watch_fd, alive_read, stop_signal, grace_s)
         os._exit(0)
     os.close(alive_read)
     os.close(watch_fd)
@@ -47,17 +48,21 @@ def main(argv: list[str]) -> None:
 def _watch(target: int, watch_fd: int, alive_fd: int, stop_signal: int, grace_s: float) -> None:
     for number in _WATCHER_IGNORES:
         signal.signal(number, signal.SIG_IGN)
-    watched, pause_s = [watch_fd, alive_fd], None
+    ends = select.poll()  # not select(), which knows no descriptor above 1023
+    for fd in (watch_fd, alive_fd):
+        ends.register(fd, select.POLLIN)
+    pause_ms: float | None = None
     while os.getppid() == target:
-        ready, _, _ = select.select(watched, [], [], pause_s)
+        ready = {fd for fd, _ in ends.poll(pause_ms)}
         if watch_fd in ready:
             _end(target, stop_signal, grace_s)
             return
         if alive_fd in ready:
             # On its way out, or it closed the descriptors that it was started with: then look, ever more seldom.
-            watched, pause_s = [watch_fd], 0.005
-        if pause_s is not None:
-            pause_s = min(pause_s * 2, 0.5)
+            ends.unregister(alive_fd)
+            pause_ms = 5.0
+        if pause_ms is not None:
+            pause_ms = min(pause_ms * 2, 500.0)
 
 
 def _end(target: int, stop_signal: int, grace_s: float) -> None:
@@ -76,11 +81,15 @@ def _keep_only(*kept: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
-    begin = 3
-    for fd in sorted(kept):
-        os.closerange(begin, fd)
-        begin = fd + 1
-    os.closerange(begin, 1024)
+    try:
+        opened = {int(name) for name in os.listdir("/dev/fd")}
+    except OSError:
+        opened = set(range(1024))
+    for fd in opened - {0, 1, 2, *kept}:
+        try:
+            os.close(fd)
+        except OSError:
+            continue  # the one that listed the others, or none
 
 
 if __name__ == "__main__":

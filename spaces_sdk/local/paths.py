@@ -54,9 +54,9 @@ def make_folder(path: Path, mode: int = 0o755) -> Path:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
         usable = os.access(path, os.R_OK | os.W_OK | os.X_OK)
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise unwritable_folder(path, error) from error
     if not usable:
-        raise _unwritable(path, "no permission to write into it")
+        raise unwritable_folder(path, "no permission to write into it")
     return path
 
 
@@ -96,9 +96,11 @@ def folder_for_unprivileged(preferred: Path) -> Path:
     )
 
 
-def _unwritable(path: Path, reason: str) -> StackError:
+def unwritable_folder(path: Path, reason: OSError | str) -> StackError:
+    """The error for a folder that the stack cannot work in."""
+    said = reason if isinstance(reason, str) else reason.strerror or str(reason)
     return StackError(
-        f"cannot use the folder {path}: {reason}",
+        f"cannot use the folder {path}: {said}",
         code="unwritable_folder",
         hint="choose another with --data-dir, or set SPACES_CACHE_DIR for the cache",
     )

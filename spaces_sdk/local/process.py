@@ -12,6 +12,7 @@ from pathlib import Path
 from spaces_sdk.local.errors import StackError
 
 _GUARD = Path(__file__).with_name("guard.py")
+_GROUP_GONE_WITHIN_S = 1.0
 _MAX_LOG_BYTES = 8 * 1024 * 1024
 # Some Pythons find their own library by these; the guard needs them, the program has its own.
 _LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -125,7 +126,8 @@ class ManagedProcess:
     async def stop(self, stop_signal: signal.Signals = signal.SIGTERM, *, grace_s: float = 5.0) -> int:
         """End the program: the signal, then SIGKILL after `grace_s` seconds. Idempotent; returns the exit status.
 
-        If cancelled, the program is killed before the cancellation goes on.
+        SIGKILL goes to its children too, which it can no longer end itself, as those of initdb. If cancelled, the
+        program is killed before the cancellation goes on.
         """
         self.send_signal(stop_signal)
         try:
@@ -136,15 +138,30 @@ class ManagedProcess:
         except asyncio.CancelledError:
             self.send_signal(signal.SIGKILL)
             raise
-        return await self.wait()
+        status = await self.wait()
+        if status == -signal.SIGKILL:
+            await self._wait_for_group()
+        return status
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens if the program has ended."""
+        """Send a signal, SIGKILL to its whole process group; nothing happens if the program has ended."""
         if self.is_running:
             try:
-                self._process.send_signal(number)
+                if number == signal.SIGKILL:
+                    os.killpg(self.pid, number)
+                else:
+                    self._process.send_signal(number)
             except ProcessLookupError:
                 return
+
+    async def _wait_for_group(self) -> None:
+        give_up_at = asyncio.get_running_loop().time() + _GROUP_GONE_WITHIN_S
+        while asyncio.get_running_loop().time() < give_up_at:
+            try:
+                os.killpg(self.pid, 0)
+            except OSError:  # nobody is left in it (on macOS: nobody but the dead)
+                return
+            await asyncio.sleep(0.005)
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
         """The last lines of the log; empty without one."""

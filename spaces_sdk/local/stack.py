@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 from collections.abc import AsyncGenerator, Callable
@@ -11,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psycopg
+
 from spaces_sdk.local.bootstrap import bootstrap
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import ProcessMark, StackFolder, StackSecrets, StackState
+from spaces_sdk.local.folder import StackFolder, StackSecrets, StackState
 from spaces_sdk.local.gateway.keys import Role, legacy_key
 from spaces_sdk.local.migrations import migrate
 from spaces_sdk.local.parts import PARTS, READY_WITHIN_S, Lite, Ports, start_gateway, start_realtime
@@ -28,7 +31,11 @@ from spaces_sdk.local.supervisor import Supervisor, cancel_and_wait, run_togethe
 
 _OLD_GATEWAY_S = 10.0
 # Realtime says goodbye to its clients while the gateway still stands; Postgres goes last.
-_STOP_ORDER = ("realtime", "gateway", "lite", "postgres")
+_STOP_ORDER = (("realtime",), ("gateway", "lite"), ("postgres",))
+_STOP_GRACE_S = 5.0
+_TEMPORARY_STOP_GRACE_S = 2.0
+# How long Postgres may take to be gone after the loss of a connection that its end has caused.
+_CRASH_SEEN_WITHIN_S = 1.0
 
 
 class LocalStack:
@@ -174,6 +181,10 @@ class LocalStack:
             )
             await self._start_parts()
             self._write_state()
+        except (OSError, psycopg.Error) as error:
+            failure = await self._named(error)
+            await self.stop()
+            raise failure from error
         except BaseException:
             await self.stop()
             raise
@@ -181,8 +192,8 @@ class LocalStack:
     async def stop(self) -> None:
         """Stop all parts, Postgres last. Idempotent; nothing of the stack runs when it returns."""
         try:
-            for name in _STOP_ORDER:
-                await self.stop_part(name)
+            for names in _STOP_ORDER:
+                await asyncio.gather(*(self.stop_part(name) for name in names))
         finally:
             if self._supervisor is not None:
                 await self._supervisor.kill_all()
@@ -207,7 +218,8 @@ class LocalStack:
             await self._supervisor.let_go(name)
             await self._cluster.stop()
         else:
-            await self._supervisor.stop(name)
+            grace_s = _TEMPORARY_STOP_GRACE_S if self.settings.is_temporary else _STOP_GRACE_S
+            await self._supervisor.stop(name, grace_s=grace_s)
 
     async def start_part(self, name: str) -> None:
         """Start a part that was stopped, on its old port, and wait until it is ready."""
@@ -227,10 +239,21 @@ class LocalStack:
                 raise StackError(f"cannot start {name}: there is no such part", code="usage", hint=", ".join(PARTS))
         self._write_state()
 
+    async def _named(self, error: OSError | psycopg.Error) -> StackError:
+        """What a start failed of: the part that ended meanwhile, else the error itself (a full disk, say)."""
+        if isinstance(error, psycopg.OperationalError):
+            try:
+                async with asyncio.timeout(_CRASH_SEEN_WITHIN_S):
+                    return await self.wait_failed()
+            except TimeoutError:
+                pass
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        return StackError(f"cannot start the stack: {reason}", hint=f"its logs are in {self.folder.logs}")
+
     async def _listen(self) -> socket.socket:
         """Take the port; if a killed supervisor had it, its gateway may need a moment to go."""
         old = self.folder.read_state()
-        is_old_port = old is not None and not old.is_alive and old.url == f"http://{HOST}:{self.settings.port}"
+        is_old_port = old is not None and old.url == f"http://{HOST}:{self.settings.port}"
         give_up_at = asyncio.get_running_loop().time() + (_OLD_GATEWAY_S if is_old_port else 0.0)
         while True:
             try:
@@ -300,10 +323,8 @@ class LocalStack:
             await cancel_and_wait(schedule)
 
     def _write_state(self) -> None:
-        own = ProcessMark.own()
         state = StackState(
-            pid=own.pid,
-            started_at=own.started_at,
+            pid=os.getpid(),
             url=self.url,
             publishable_key=self.publishable_key,
             secret_key=self.secret_key,

@@ -41,11 +41,11 @@ class Supervisor:
             await cancel_and_wait(watcher)
         return self._parts.get(name)
 
-    async def stop(self, name: str) -> None:
-        """Stop one part. Idempotent."""
+    async def stop(self, name: str, *, grace_s: float) -> None:
+        """Stop one part, for certain after `grace_s` seconds. Idempotent."""
         process = await self.let_go(name)
         if process is not None:
-            await process.stop()
+            await process.stop(grace_s=grace_s)
 
     async def kill_all(self) -> None:
         """End what still runs, at once. For the end, after an orderly stop was cut short."""

@@ -82,6 +82,13 @@ async def test_two_at_once_apply_each_file_once(tmp_path: Path) -> None:
         assert sorted(both) == [[], ["20300101000300_once.sql"]]
 
 
+async def test_a_migration_that_came_later_is_applied_alone(cluster: PostgresCluster, tmp_path: Path) -> None:
+    (tmp_path / "20300101000400_first.sql").write_text("create table public.came_first (id int);\n")
+    assert await migrate(cluster.url("postgres"), tmp_path) == ["20300101000400_first.sql"]
+    (tmp_path / "20300101000500_later.sql").write_text("drop table public.came_first;\n")
+    assert await migrate(cluster.url("postgres"), tmp_path) == ["20300101000500_later.sql"]
+
+
 async def test_another_bootstrap_is_refused_with_a_way_on(cluster: PostgresCluster) -> None:
     with pytest.raises(StackError, match="another version") as refused:
         await bootstrap(cluster.url(), "open")

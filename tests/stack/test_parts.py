@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import errno
 import os
-import signal
 
 import httpx
 import psycopg
@@ -61,16 +60,6 @@ async def test_a_stopped_gateway_refuses_connections_and_comes_back_on_its_port(
     assert (await _rest(stack)).status_code == 200
 
 
-async def test_a_part_that_crashes_is_reported_with_its_log() -> None:
-    async with LocalStack.temporary() as own:
-        os.kill(own.pids["lite"], signal.SIGKILL)
-        async with asyncio.timeout(10):
-            failure = await own.wait_failed()
-        assert (failure.part, failure.code) == ("lite", "part_crashed")
-        assert "signal 9" in failure.message
-        assert "listening" in failure.log_tail
-
-
 async def test_postgres_comes_back_with_its_data() -> None:
     async with LocalStack.temporary() as own:
         async with await psycopg.AsyncConnection.connect(own.db_url, autocommit=True) as conn:
@@ -80,6 +69,17 @@ async def test_postgres_comes_back_with_its_data() -> None:
         async with await psycopg.AsyncConnection.connect(own.db_url) as conn:
             cursor = await conn.execute("select n from kept")
             assert await cursor.fetchone() == (1,)
+
+
+async def test_what_breaks_a_start_from_outside_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("spaces_sdk.local.stack.migrate", full)
+    with pytest.raises(StackError, match=r"cannot start the stack: .*No space left") as refused:
+        async with LocalStack.temporary():
+            pass
+    assert "logs" in refused.value.hint
 
 
 async def test_an_unknown_part_is_a_usage_error(stack: LocalStack) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 
+from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.folder import ProcessMark, StackFolder
 from spaces_sdk.local.paths import runs_as_root, unprivileged_can_reach
 from spaces_sdk.local.ports import ReservedPort, free_port
@@ -60,6 +63,18 @@ async def test_stop_kills_what_does_not_listen_and_may_be_repeated(tmp_path: Pat
     await eventually(lambda: process.log_tail() == "up", 10.0)
     assert await process.stop(grace_s=0.2) == -signal.SIGKILL
     assert await process.stop() == -signal.SIGKILL
+
+
+async def test_a_killed_program_leaves_no_children(tmp_path: Path) -> None:
+    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+    process = await ManagedProcess.start(
+        "p", _python(f"{code}print('up', flush=True); time.sleep(600)"), log_path=tmp_path / "log"
+    )
+    await eventually(lambda: process.log_tail() == "up", 10.0)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) == 2, "its watcher and its child"
+    await process.stop(signal.SIGKILL)
+    assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 async def test_its_watcher_ends_with_it(tmp_path: Path) -> None:
@@ -137,6 +152,56 @@ def test_the_lock_names_its_holder_while_it_is_held(tmp_path: Path) -> None:
     finally:
         folder.release()
     assert folder.holder() is None
+
+
+def test_who_looks_at_the_lock_keeps_nobody_from_it(tmp_path: Path) -> None:
+    looker, folder = StackFolder(tmp_path), StackFolder(tmp_path)
+    folder.acquire()
+    folder.release()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            looker.holder()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(200):
+            folder.acquire()
+            folder.release()
+    finally:
+        done.set()
+        looking.join()
+
+
+def test_a_second_holder_is_refused_and_the_first_stays(tmp_path: Path) -> None:
+    folder = StackFolder(tmp_path)
+    folder.acquire()
+    try:
+        for other in (folder, StackFolder(tmp_path)):
+            with pytest.raises(StackError, match=f"already.*pid {os.getpid()}"):
+                other.acquire()
+        assert folder.is_held()
+    finally:
+        folder.release()
+    assert not folder.is_held()
+
+
+async def test_a_program_with_high_descriptors_ends_with_its_owner_too(tmp_path: Path) -> None:
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(5)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4096)), hard))
+    try:
+        kept += [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        process = await ManagedProcess.start("p", _python("import time; time.sleep(600)"), log_path=tmp_path / "log")
+    finally:
+        for fd in kept:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    process._release()  # as if its owner had gone  # pyright: ignore[reportPrivateUsage]
+    async with asyncio.timeout(10):
+        assert await process.wait() == -signal.SIGTERM
 
 
 def test_a_reserved_port_is_for_who_names_it_only() -> None:

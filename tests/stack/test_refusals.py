@@ -7,11 +7,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from spaces_sdk.errors import ConfigError
 from spaces_sdk.local.deno import DenoProgram
@@ -20,22 +18,9 @@ from spaces_sdk.local.folder import StackFolder
 from spaces_sdk.local.paths import make_folder
 from spaces_sdk.local.postgres import PostgresCluster
 from spaces_sdk.local.postgres_binaries import find_binaries
-from tests.support.spaces_up import Finished, SpacesUp, data_folder, run_spaces, spaces_up
+from tests.support.spaces_up import Finished, SpacesUp, run_spaces
 
 pytestmark = pytest.mark.stack
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def running() -> AsyncIterator[SpacesUp]:
-    with data_folder() as folder:
-        async with spaces_up(folder) as up:
-            yield up
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    with data_folder() as folder:
-        yield folder
 
 
 def _refused(finished: Finished, code: str, status: int = 1) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -242,6 +243,73 @@ async def test_an_unknown_path_says_what_there_is(api: Api) -> None:
     answer = await api.http.get("/nothing")
     assert answer.status_code == 404
     assert "/rest/v1" in answer.json()["hint"]
+
+
+async def test_no_request_target_leads_elsewhere(api: Api) -> None:
+    """A path is routed by what it decodes to: it must not become part of the next hop's host."""
+    reached: list[bytes] = []
+
+    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append(await reader.read(4096))
+        writer.close()
+
+    async def status_of(target: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(api.stack.url).port)
+        head = f"GET {target} HTTP/1.1\r\nhost: x\r\napikey: {api.stack.publishable_key}\r\nconnection: close\r\n\r\n"
+        writer.write(head.encode())
+        answer = await reader.read()
+        writer.close()
+        return answer.split(b" ", 2)[1]
+
+    async with await asyncio.start_server(stranger, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await status_of(f"%2frest%2fv1%2f@127.0.0.1:{port}/") == b"400"
+        assert await status_of(f"/rest/v1/@127.0.0.1:{port}/") in {b"403", b"404"}
+        assert await status_of(f"http://127.0.0.1:{port}/rest/v1/rooms") == b"404"
+        assert await status_of("/rest/v1/../../auth/v1/admin/users") == b"403"
+    assert reached == []
+
+
+async def test_of_two_keys_the_first_counts_and_none_is_passed_on(api: Api) -> None:
+    keys = [("apikey", api.stack.publishable_key), ("apikey", api.stack.secret_key)]
+    address = f"/auth/v1/admin/users?apikey={api.stack.secret_key}"
+    assert (await api.http.get(address, headers=keys)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/auth/v1/admin/users", {"email": "a@example.com", "app_metadata": "bot"}),
+        ("POST", "/auth/v1/admin/users", {"email": "a@example.com", "user_metadata": [1]}),
+        ("POST", "/auth/v1/signup", {"data": {"nick": "\0"}}),
+        ("PUT", "/auth/v1/admin/users/{user}", {"ban_duration": "99999999999999h"}),
+    ],
+)
+async def test_a_bad_value_is_the_callers_mistake(api: Api, method: str, path: str, body: dict[str, Any]) -> None:
+    user = (await api.sign_up())["user"]["id"]
+    answer = await api.call(method, path.format(user=user), key=api.stack.secret_key, json=body)
+    assert answer.status_code == 400, answer.text
+
+
+async def test_nobody_gives_oneself_a_role(api: Api) -> None:
+    wanted = {"role": "service_role", "app_metadata": {"spaces_kind": "bot"}, "is_super_admin": True}
+    with_password: dict[str, Any] = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    anonymous: dict[str, Any] = {"data": {}}
+    for given in (with_password, anonymous):
+        session = (await api.call("POST", "/auth/v1/signup", json={**given, **wanted})).json()
+        await api.call("PUT", "/auth/v1/user", token=session["access_token"], json=wanted)
+        renewal = {"refresh_token": session["refresh_token"]}
+        session = (await api.call("POST", "/auth/v1/token?grant_type=refresh_token", json=renewal)).json()
+        claims = api.claims(session)
+        assert claims["role"] == "authenticated"
+        assert "spaces_kind" not in claims["app_metadata"]
+
+
+async def test_an_unsigned_token_is_nobody(api: Api) -> None:
+    forged = jwt.encode({"role": "service_role", "exp": time.time() + 60}, "", algorithm="none")
+    assert (await api.call("GET", "/rest/v1/rooms", key=forged)).status_code == 401
+    assert (await api.call("GET", "/rest/v1/rooms", token=forged)).status_code == 401
+    assert (await api.call("GET", "/auth/v1/admin/users", token=forged)).status_code == 403
 
 
 async def test_a_body_over_the_limit_is_refused(api: Api) -> None:

@@ -28,6 +28,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # no proxy stands before it
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )

@@ -16,7 +16,7 @@ _TIMEOUT = httpx.Timeout(60.0, connect=2.0)
 # Those of one hop (RFC 9110, 7.6.1), and those that the next hop writes itself.
 _NOT_FORWARDED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
-    b"content-length date".split()
+    b"content-length date expect".split()
 )
 
 
@@ -25,8 +25,8 @@ class HttpProxy:
 
     def __init__(self, keys: KeyRing, *, lite_port: int, realtime_port: int) -> None:
         self._keys = keys
-        self._lite = f"http://{HOST}:{lite_port}"
-        self._realtime = f"http://{HOST}:{realtime_port}"
+        self._lite = httpx.URL(f"http://{HOST}:{lite_port}")
+        self._realtime = httpx.URL(f"http://{HOST}:{realtime_port}")
         self._client = loopback_client(timeout=_TIMEOUT)
 
     async def aclose(self) -> None:
@@ -42,8 +42,7 @@ class HttpProxy:
         token = bearer_of(request.headers.get("authorization"))
         if token and not token.startswith("sb_"):
             headers.append((b"authorization", f"Bearer {token}".encode()))
-        query = with_apikey(request.url.query, None)
-        return await self._forward("REST and Auth", f"{self._lite}{_path(request)}", query, request, headers)
+        return await self._forward("REST and Auth", self._lite, _path(request), request, headers)
 
     async def realtime(self, request: Request) -> Response:
         """Realtime's HTTP endpoints: they want tokens."""
@@ -56,8 +55,7 @@ class HttpProxy:
         bearer = token if token and not token.startswith("sb_") else key_token
         headers += [(b"apikey", key_token.encode()), (b"authorization", f"Bearer {bearer}".encode())]
         path = _path(request).removeprefix("/realtime/v1")
-        query = with_apikey(request.url.query, None)
-        return await self._forward("Realtime", f"{self._realtime}{path}", query, request, headers)
+        return await self._forward("Realtime", self._realtime, path, request, headers)
 
     async def is_ready(self, port: int) -> str | None:
         """None if the part on that port says that it is ready, else why not."""
@@ -71,14 +69,19 @@ class HttpProxy:
         return check_key(self._keys, _path(request), request.headers.get("apikey"), request.url.query)
 
     async def _forward(
-        self, part: str, url: str, query: str, request: Request, headers: list[tuple[bytes, bytes]]
+        self, part: str, base: httpx.URL, path: str, request: Request, headers: list[tuple[bytes, bytes]]
     ) -> Response:
+        url = _target(base, path, with_apikey(request.url.query, None))
+        if url is None:
+            return JSONResponse(
+                {"message": "invalid request target", "hint": "write the path as it is: /rest/v1/…"}, 400
+            )
         body = await _read_body(request)
         if body is None:
             return JSONResponse({"message": "request body too large", "hint": "10 MiB is the limit"}, 413)
-        outgoing = self._client.build_request(
-            request.method, f"{url}?{query}" if query else url, headers=headers, content=body
-        )
+        # Not by the client's `build_request`, which would add headers of its own, as what encodings are accepted.
+        timeout = {"timeout": _TIMEOUT.as_dict()}
+        outgoing = httpx.Request(request.method, url, headers=headers, content=body, extensions=timeout)
         try:
             answer = await self._client.send(outgoing, stream=True)
             try:
@@ -116,6 +119,16 @@ def _path(request: Request) -> str:
     return raw.decode("latin-1")
 
 
+def _target(base: httpx.URL, path: str, query: str) -> httpx.URL | None:
+    """The address at a part, which no path can change; None if it is no path or no address."""
+    if not path.startswith("/"):
+        return None  # `%2frest%2fv1%2f@elsewhere` is routed by what it decodes to
+    try:
+        return base.copy_with(raw_path=(f"{path}?{query}" if query else path).encode("latin-1"))
+    except (httpx.InvalidURL, UnicodeEncodeError):
+        return None
+
+
 async def _read_body(request: Request) -> bytes | None:
     """The whole body, or None if it is over the limit."""
     chunks: list[bytes] = []
@@ -132,7 +145,8 @@ async def _read_body(request: Request) -> bytes | None:
 
 
 def _forwarded(request: Request, *, without: set[bytes]) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in request.headers.raw if name not in _NOT_FORWARDED | without]
+    dropped = _NOT_FORWARDED | without
+    return [(name, value) for name, value in request.headers.raw if name not in dropped]
 
 
 def _length(content: bytes) -> tuple[bytes, bytes]:

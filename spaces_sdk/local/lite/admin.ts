@@ -12,6 +12,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const EMAIL = /^[^@\s]+@[^@\s]+$/;
 const MIN_PASSWORD = 6;
 const MAX_PASSWORD_BYTES = 72; // bcrypt reads no more
+const MAX_BAN_S = 9_000_000_000; // GoTrue's: Go counts a duration in nanoseconds in 64 bits
+const MAX_PAGE = 1_000_000;
 const UNIQUE_VIOLATION = "23505";
 
 class AdminError extends Error {
@@ -131,7 +133,7 @@ export class AdminUsers {
   }
 
   async #list(url: URL): Promise<Response> {
-    const page = positive(url.searchParams.get("page"), 1);
+    const page = Math.min(positive(url.searchParams.get("page"), 1), MAX_PAGE);
     const perPage = Math.min(positive(url.searchParams.get("per_page"), 50), 1000);
     const { users, total } = await listUsers(this.sql, perPage, (page - 1) * perPage);
     const answer = { users: users.map(userJson), aud: "authenticated" };
@@ -167,10 +169,18 @@ function readEmail(value: unknown): string | null {
   return value.toLowerCase();
 }
 
+function isObject(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 async function readBody(request: Request): Promise<Body> {
   const body = await request.json().catch(() => null);
-  if (body === null || typeof body !== "object" || Array.isArray(body)) {
-    throw new AdminError(400, "bad_json", "Could not read request body as JSON object");
+  if (!isObject(body)) throw new AdminError(400, "bad_json", "Could not read request body as JSON object");
+  for (const name of ["app_metadata", "user_metadata"]) {
+    const value = body[name];
+    if (value !== undefined && value !== null && !isObject(value)) {
+      throw new AdminError(400, "bad_json", `Could not read ${name} as JSON object`);
+    }
   }
   return body;
 }
@@ -182,6 +192,7 @@ function bannedUntil(duration: unknown, before: string | null): string | null {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(h|m|s)$/.exec(String(duration)) ?? [];
   if (unit === undefined) throw new AdminError(400, "validation_failed", "invalid format for ban duration");
   const seconds = Number(amount) * { h: 3600, m: 60, s: 1 }[unit as "h" | "m" | "s"];
+  if (seconds > MAX_BAN_S) throw new AdminError(400, "validation_failed", "invalid format for ban duration");
   return new Date(Date.now() + seconds * 1000).toISOString();
 }
 

@@ -10,6 +10,7 @@ import { Tokens } from "./tokens.ts";
 
 // Development accounts: a costly hash would only make every sign-in block this one thread.
 const HASH_COST = Number(Deno.env.get("LITE_AUTH_BCRYPT_COST") ?? "6");
+const UNSTORABLE = new Set(["22P05", "22021"]); // NUL in JSON, and in text
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
 
 /**
@@ -71,6 +72,9 @@ Deno.serve({
   port: settings.port,
   onListen: ({ port }) => console.log(`listening on 127.0.0.1:${port}`),
   onError: (error) => {
+    if (UNSTORABLE.has((error as { code?: string }).code ?? "")) {
+      return errorJson(400, "validation_failed", "a text holds a character that the database cannot store");
+    }
     console.error(error);
     return errorJson(500, "unexpected_failure", "Internal Server Error");
   },
