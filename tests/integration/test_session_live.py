@@ -114,10 +114,10 @@ async def test_signals_state_and_voice(local_people: LocalPeople) -> None:
     await ada.session.update_room_state(mode="playful")
     await bob.session.start_voice()
     assert (await ada.sees(VoiceStarted)).user_id == bob.user.user_id
+    await same_position(ada, bob)
     state = bob.session.room_state
     assert state is not None
     assert state.mode == "playful"
-    await same_position(ada, bob)
     unbroken(ada)
 
 
