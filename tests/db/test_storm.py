@@ -20,6 +20,7 @@ CONNECTIONS = 16
 CALLS_EACH = 40
 ROOMS = 3
 SEED = 20261123
+MUST_SUCCEED = ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice", "react")
 
 
 class Person:
@@ -155,7 +156,10 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
     happened: Counter[str] = Counter()
 
     async def run(person: Person) -> None:
-        for _ in range(CALLS_EACH):
+        for number in range(CALLS_EACH * 5):
+            # How often each call succeeds hangs on how they fall: go on until the storm has had all of them.
+            if number >= CALLS_EACH and all(happened[name] for name in MUST_SUCCEED):
+                return
             happened[await person.act(actors)] += 1
 
     async def let_leases_expire() -> None:
@@ -176,9 +180,8 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
     finally:
         await db.sql("select pg_drop_replication_slot('storm')")
 
-    assert sum(happened.values()) == CONNECTIONS * CALLS_EACH
-    for name in ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice", "react"):
-        assert happened[name] > 0, happened
+    assert sum(happened.values()) >= CONNECTIONS * CALLS_EACH
+    assert [name for name in MUST_SUCCEED if not happened[name]] == [], happened
     for space in spaces:
         await check_steps(space)
         assert positions[str(space.id)] == list(range(space.born_at + 1, await space.head() + 1)), "order of commit"
