@@ -63,6 +63,12 @@ class SpacesUp:
         return Finished(self.process.returncode or 0, out.decode(), err.decode())
 
 
+def _heed_signals() -> None:
+    """What started the tests may ignore them (`nohup`, a job in the background), and `spaces up` would follow it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def data_folder() -> Generator[Path]:
     """A data folder that Postgres can reach also when the tests run as root, whose temporary folders others may not."""
@@ -78,7 +84,11 @@ async def spaces_up(data_dir: Path, *arguments: str, env: dict[str, str] | None 
     """Start it on a free port, wait until it says that it is ready; afterwards nothing of it is left."""
     command = (*SPACES, "up", "--json", "--port", "0", "--data-dir", str(data_dir), *arguments)
     process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})}
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        preexec_fn=_heed_signals,
     )
     up = SpacesUp(process, data_dir)
     family: list[ProcessMark] = []
