@@ -149,7 +149,8 @@ async def test_a_ban_frees_the_place(db: Database) -> None:
     space = await open_space(db, p_max_participants=1)
     bob = await space.newcomer("Bob")
     await ban(space, bob)
-    await space.newcomer("Eve")
+    eve = await space.newcomer("Eve")
+    assert (await space.participant(eve))["is_online"]
 
 
 async def test_a_join_that_waits_behind_a_ban_is_refused(space: Space, bob: Member) -> None:

@@ -65,6 +65,7 @@ async def test_a_muted_one_who_becomes_host_may_speak_again_by_their_own_word(sp
     await mute(space, bob)
     await space.call(space.host, "transfer_host", p_user_id=bob.id)
     await space.call(bob, "mute_participant", p_user_id=bob.id, p_is_muted=False)
+    assert not (await space.participant(bob))["is_muted"]
     await space.say(bob)
 
 

@@ -173,6 +173,7 @@ def test_who_looks_at_the_lock_keeps_nobody_from_it(tmp_path: Path) -> None:
     finally:
         done.set()
         looking.join()
+    assert folder.holder() is None
 
 
 def test_a_second_holder_is_refused_and_the_first_stays(tmp_path: Path) -> None:
