@@ -2,6 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
+# Tests run in two processes, each with servers of its own; 0 takes one process (for --pdb).
+WORKERS ?= 2
 VENV := .venv
 DEMO := .venv-demo
 BIN := $(VENV)/bin
@@ -22,16 +24,16 @@ up: $(DEMO)/.ready ## Start the local stack and keep it running (Ctrl-C stops it
 	@$(DEMO)/bin/spaces up $(ARGS)
 
 test: $(VENV)/.ready ## The test suite on the local stack
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-unit: $(VENV)/.ready ## The tests without network and processes
 	$(BIN)/pytest -m "unit or contract" $(ARGS)
 
 test-db: $(VENV)/.ready ## The tests of the SQL, on the Postgres of the wheel
-	$(BIN)/pytest tests/db $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/db $(ARGS)
 
 test-db15: $(VENV)/.ready ## The same on another Postgres: POSTGRES_BIN=/usr/lib/postgresql/15/bin
-	$(BIN)/pytest tests/db --postgres-bin "$${POSTGRES_BIN:-/usr/lib/postgresql/15/bin}" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/db --postgres-bin "$${POSTGRES_BIN:-/usr/lib/postgresql/15/bin}" $(ARGS)
 
 test-integration: $(VENV)/.ready ## The SDK against a running stack
 	$(BIN)/pytest -m integration $(ARGS)

@@ -54,7 +54,7 @@ async def broadcasts(database: Database, room_id: UUID | str, *, after: int = 0)
     """
     rows = await database.sql(
         """select topic, event, payload, private from realtime.messages
-           where topic like 'spaces:' || %s || ':%%' order by test_order""",
+           where split_part(topic, ':', 2) = %s order by test_order""",
         [str(room_id)],
     )
     return [Broadcast(row["topic"], row["event"], row["payload"], row["private"]) for row in rows][after:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -145,16 +144,13 @@ async def open_space(db: Database, host: Actor | None = None, **arguments: Any) 
 
 async def check_steps(space: Space) -> None:
     """Each step of the room was published once, in order, up to its head; each message and change has its own."""
-    positions = [event.pos for event in await space.broadcasts() if event.pos is not None]
+    events, messages = await space.broadcasts(), await space.messages()
+    positions = [event.pos for event in events if event.pos is not None]
     assert positions == list(range(space.born_at + 1, await space.head() + 1))
-    received = {
-        event.message_id: event.pos for event in await space.broadcasts() if event.event == "room:message-received"
-    }
-    assert received == {str(row["id"]): row["seq"] for row in await space.messages()}
-    changed = {
-        event.message_id: event.pos for event in await space.broadcasts() if event.event == "room:message-updated"
-    }
-    assert received | changed == {str(row["id"]): row["revision"] for row in await space.messages()}
+    received = {event.message_id: event.pos for event in events if event.event == "room:message-received"}
+    assert received == {str(row["id"]): row["seq"] for row in messages}
+    changed = {event.message_id: event.pos for event in events if event.event == "room:message-updated"}
+    assert received | changed == {str(row["id"]): row["revision"] for row in messages}
 
 
 async def empty_buckets(db: Database, who: Actor | Member) -> None:
@@ -178,8 +174,9 @@ async def digest(db: Database) -> dict[str, str]:
     )
     contents: dict[str, str] = {}
     for table in sorted(set(tables) - set(_COUNTERS)):
-        rows = await db.column(f"select t::text from {table} t order by t::text")
-        contents[table] = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        contents[table] = await db.value(
+            f"select md5(coalesce(string_agg(t::text, '' order by t::text), '')) from {table} t"
+        )
     return contents
 
 

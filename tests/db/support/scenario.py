@@ -17,6 +17,22 @@ from tests.db.support.rooms import Member, Space, check_steps, open_space
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d(:\d\d)?|Z)?")
 _CODE = re.compile(r'("room_code": )"[A-Z2-9]{6}"')
+# All that a room consists of, each part as a list in an order that does not depend on ids.
+_FACTS = """select
+  (select jsonb_agg(to_jsonb(r)) from public.rooms r where id = %(room_id)s) as room,
+  (select jsonb_agg(to_jsonb(h)) from spaces.room_heads h where room_id = %(room_id)s) as head,
+  (select jsonb_agg(to_jsonb(m) order by seq) from public.room_messages m where room_id = %(room_id)s) as messages,
+  (select jsonb_agg(to_jsonb(x) order by to_jsonb(x)) from public.room_message_reactions x
+   where room_id = %(room_id)s) as reactions,
+  (select jsonb_agg(to_jsonb(p) order by joined_at) from public.room_participants p
+   where room_id = %(room_id)s) as participants,
+  (select jsonb_agg(to_jsonb(c) || jsonb_build_object('is_live', ended_at is null and expires_at > now())
+                    order by created_at)
+   from spaces.connections c where room_id = %(room_id)s) as connections,
+  (select jsonb_agg(to_jsonb(b)) from spaces.bans b where room_id = %(room_id)s) as bans,
+  (select jsonb_agg(to_jsonb(a) - 'id' order by id) from spaces.audit a where room_id = %(room_id)s) as acts,
+  (select jsonb_agg(to_jsonb(m) order by test_order) from realtime.messages m
+   where split_part(topic, ':', 2) = %(room_id)s::text) as published"""
 _ORDER = re.compile(r'"test_order": \d+')
 
 
@@ -62,36 +78,8 @@ class Scene:
 
     async def picture(self, answers: Sequence[Any]) -> str:
         """The answers, the room and all that it published, without what differs from scene to scene."""
-        db, room_id = self.space.db, self.space.id
-        facts = {
-            "answers": [_plain(answer) for answer in answers],
-            "room": await db.column("select to_jsonb(r) from public.rooms r where id = %s", [room_id]),
-            "head": await db.column("select to_jsonb(h) from spaces.room_heads h where room_id = %s", [room_id]),
-            "messages": await db.column(
-                "select to_jsonb(m) from public.room_messages m where room_id = %s order by seq", [room_id]
-            ),
-            "reactions": await db.column(
-                "select to_jsonb(x) from public.room_message_reactions x where room_id = %s order by 1", [room_id]
-            ),
-            "participants": await db.column(
-                "select to_jsonb(p) from public.room_participants p where room_id = %s order by joined_at",
-                [room_id],
-            ),
-            "connections": await db.column(
-                """select to_jsonb(c) || jsonb_build_object('is_live', ended_at is null and expires_at > now())
-                   from spaces.connections c where room_id = %s order by created_at""",
-                [room_id],
-            ),
-            "bans": await db.column("select to_jsonb(b) from spaces.bans b where room_id = %s", [room_id]),
-            "acts": await db.column(
-                "select to_jsonb(a) - 'id' from spaces.audit a where room_id = %s order by id", [room_id]
-            ),
-            "published": await db.column(
-                """select to_jsonb(m) from realtime.messages m
-                   where topic like 'spaces:' || %s || ':%%' order by test_order""",
-                [str(room_id)],
-            ),
-        }
+        facts = (await self.space.db.sql(_FACTS, {"room_id": self.space.id}))[0]
+        facts["answers"] = [_plain(answer) for answer in answers]
         text = json.dumps(facts, default=str, sort_keys=True, indent=1)
         for each, label in self.labels.items():
             text = text.replace(each, label)
