@@ -1,0 +1,199 @@
+"""How each fault is done, and undone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from spaces_sdk.errors import SpacesError
+from spaces_sdk.local.stack import LocalStack
+from tests.chaos.cast import Actor
+from tests.chaos.proxy import Network
+from tests.chaos.schedule import FROZEN_PARTS, Fault, Kind
+from tests.chaos.stage import BYSTANDERS, Stage
+
+# How long what waits for its moment (an answer to lose, a frame to cut) waits at most.
+_MOMENT_S: Final = 6.0
+_POLL_S: Final = 0.05
+
+
+async def inject(fault: Fault, stage: Stage) -> str:
+    """Do it, hold it as long as it lasts, undo it. What was done in a few words; empty: it did not come to be."""
+    actors = list(stage.actors) if fault.session is None else [stage.actors[fault.session]]
+    if fault.kind in _ON_NETWORK:
+        told = await asyncio.gather(*(_ON_NETWORK[fault.kind](fault, actor.network) for actor in actors))
+        return next((one for one in told if one), "")
+    if fault.kind in _ON_ACTOR:
+        return await _ON_ACTOR[fault.kind](fault, actors[0])
+    return await _ON_STAGE[fault.kind](fault, stage)
+
+
+# -- the network -------------------------------------------------------------------------------------------
+
+
+async def _cut(_: Fault, network: Network) -> str:
+    network.cut()
+    return "connections reset"
+
+
+async def _refuse(fault: Fault, network: Network) -> str:
+    network.is_refusing = True
+    network.cut()
+    await asyncio.sleep(fault.lasts_s)
+    network.is_refusing = False
+    return f"unreachable for {fault.lasts_s:.1f} s"
+
+
+async def _stall(fault: Fault, network: Network) -> str:
+    network.is_stalled = True
+    await asyncio.sleep(fault.lasts_s)
+    if fault.is_hard:
+        network.cut()
+    network.resume()
+    return f"half-open for {fault.lasts_s:.1f} s, then {'reset' if fault.is_hard else 'all of it at once'}"
+
+
+async def _delay(fault: Fault, network: Network) -> str:
+    network.delay_s = 0.05 + 1.2 * fault.strength
+    await asyncio.sleep(fault.lasts_s)
+    told = f"{network.delay_s * 1000:.0f} ms late in each direction for {fault.lasts_s:.1f} s"
+    network.delay_s = 0.0
+    return told
+
+
+async def _throttle(fault: Fault, network: Network) -> str:
+    network.bytes_per_s = 1000 + 20_000 * fault.strength
+    await asyncio.sleep(fault.lasts_s)
+    told = f"{network.bytes_per_s:.0f} bytes a second for {fault.lasts_s:.1f} s"
+    network.bytes_per_s = None
+    return told
+
+
+async def _mid_frame(fault: Fault, network: Network) -> str:
+    network.mid_frame = 1 + int(3 * fault.strength)
+    return await _moment(lambda: network.mid_frame == 0, "reset in the midst of a frame", network)
+
+
+async def _lost_answer(fault: Fault, network: Network) -> str:
+    network.lost_answers = 1 + int(4 * fault.strength)
+    return await _moment(lambda: network.lost_answers == 0, "answers lost", network)
+
+
+async def _moment(is_over: Callable[[], bool], told: str, network: Network) -> str:
+    armed = network.mid_frame + network.lost_answers
+    for _ in range(int(_MOMENT_S / _POLL_S)):
+        if is_over():
+            break
+        await asyncio.sleep(_POLL_S)
+    done = armed - network.mid_frame - network.lost_answers
+    network.mid_frame = network.lost_answers = 0
+    return f"{told}, {done} times" if done else ""
+
+
+# -- a session ---------------------------------------------------------------------------------------------
+
+
+async def _token(fault: Fault, actor: Actor) -> str:
+    if not actor.is_alive:
+        return ""
+    await actor.tell(do="hold refreshes", for_s=fault.lasts_s)
+    await asyncio.sleep(fault.lasts_s)
+    return f"no fresh token for {fault.lasts_s:.1f} s"
+
+
+async def _pause(fault: Fault, actor: Actor) -> str:
+    if not actor.is_alive:
+        return ""
+    actor.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(fault.lasts_s)
+    finally:
+        actor.send_signal(signal.SIGCONT)
+    return f"stopped for {fault.lasts_s:.1f} s"
+
+
+async def _kill(fault: Fault, actor: Actor) -> str:
+    if not actor.is_alive:
+        return ""
+    await actor.kill()
+    await asyncio.sleep(fault.lasts_s)
+    await actor.start()
+    return f"killed, started anew after {fault.lasts_s:.1f} s"
+
+
+# -- the stack and the room --------------------------------------------------------------------------------
+
+
+async def _restart(fault: Fault, stage: Stage) -> str:
+    part = fault.kind.value
+    if fault.is_hard and part != "postgres":
+        _signal_part(stage.stack, part, signal.SIGKILL)
+    await stage.stack.stop_part(part)
+    await asyncio.sleep(fault.lasts_s)
+    await stage.stack.start_part(part)
+    return f"{'killed' if fault.is_hard else 'ended'}, back after {fault.lasts_s:.1f} s and its start"
+
+
+async def _freeze(fault: Fault, stage: Stage) -> str:
+    part = FROZEN_PARTS[int(fault.strength * len(FROZEN_PARTS)) % len(FROZEN_PARTS)]
+    _signal_part(stage.stack, part, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(fault.lasts_s)
+    finally:
+        _signal_part(stage.stack, part, signal.SIGCONT)
+    return f"{part} stopped for {fault.lasts_s:.1f} s"
+
+
+def _signal_part(stack: LocalStack, part: str, number: signal.Signals) -> None:
+    pid = stack.pids.get(part)  # our own child, which nobody else waits for: the id is still its own
+    if pid is not None:
+        os.kill(pid, number)
+
+
+async def _epoch(fault: Fault, stage: Stage) -> str:
+    chosen = stage.bystanders[: 1 + int(fault.strength * BYSTANDERS) % BYSTANDERS]
+    room = stage.room
+    try:
+        for number, (_, spaces) in enumerate(chosen):
+            await spaces.rooms.get_room_by_code(room.room_code)
+            await spaces.rooms.join_room(room.id, f"Bystander {number}")
+        await asyncio.gather(*(stage.host.rooms.kick_participant(room.id, who.user_id) for who, _ in chosen))
+    except SpacesError:
+        return ""  # the stack is away at this moment
+    return f"{len(chosen)} kicked at once"
+
+
+async def _kick(fault: Fault, stage: Stage) -> str:
+    try:
+        await stage.host.rooms.kick_participant(stage.room.id, stage.actors[fault.session or 0].user_id)
+    except SpacesError:
+        return ""
+    return "kicked; comes back by the code"
+
+
+_ON_NETWORK: Final[dict[Kind, Callable[[Fault, Network], Awaitable[str]]]] = {
+    Kind.CUT: _cut,
+    Kind.REFUSE: _refuse,
+    Kind.STALL: _stall,
+    Kind.DELAY: _delay,
+    Kind.THROTTLE: _throttle,
+    Kind.MID_FRAME: _mid_frame,
+    Kind.LOST_ANSWER: _lost_answer,
+}
+_ON_ACTOR: Final[dict[Kind, Callable[[Fault, Actor], Awaitable[str]]]] = {
+    Kind.TOKEN: _token,
+    Kind.PAUSE: _pause,
+    Kind.KILL: _kill,
+}
+_ON_STAGE: Final[dict[Kind, Callable[[Fault, Stage], Awaitable[str]]]] = {
+    Kind.REALTIME: _restart,
+    Kind.GATEWAY: _restart,
+    Kind.LITE: _restart,
+    Kind.POSTGRES: _restart,
+    Kind.FREEZE: _freeze,
+    Kind.EPOCH: _epoch,
+    Kind.KICK: _kick,
+}

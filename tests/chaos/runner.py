@@ -1,0 +1,103 @@
+"""One run: faults by the schedule, then calm, then the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.calm import Ending, heal, hear_last_words, judge_marks, part, until_whole
+from tests.chaos.faults import inject
+from tests.chaos.journal import read_journal
+from tests.chaos.options import ChaosOptions
+from tests.chaos.recovery import Done, recovery_times
+from tests.chaos.report import say, say_fault, say_verdict
+from tests.chaos.schedule import Fault, Kind, make_schedule
+from tests.chaos.stage import Stage, set_stage
+from tests.chaos.table import read_truth
+from tests.chaos.verdict import Findings, judge_authors, judge_journal, judge_sends, judge_steps
+
+_START_WITHIN_S: Final = 60.0
+_POLL_S: Final = 0.1
+
+
+async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
+    """Everything, from the stack's start to its end; True if nothing is wrong and each kind of fault was injected."""
+    schedule = make_schedule(seed=options.seed, seconds=options.seconds, sessions=options.sessions, kinds=options.kinds)
+    say(
+        f"chaos: {options.sessions} sessions, {len(schedule)} faults in {options.seconds:g} s, seed {options.seed}; "
+        "starting the stack ..."
+    )
+    findings = Findings()
+    async with set_stage(sessions=options.sessions, seed=options.seed, folder=folder) as stage:
+        await _start_sessions(stage)
+        say("all sessions are live; the faults begin")
+        done = await _inject_all(schedule, stage, options.seconds)
+        say("the faults are over; everything heals")
+        ending = await heal(stage)
+        await until_whole(stage, ending, findings)
+        await hear_last_words(stage, ending, findings)
+        await judge_marks(stage, ending, findings)
+        return await _judge(options, stage, ending, done, findings)
+
+
+async def _start_sessions(stage: Stage) -> None:
+    await asyncio.gather(*(actor.start() for actor in stage.actors))
+    async with asyncio.timeout(_START_WITHIN_S):
+        for actor in stage.actors:
+            while (status := await actor.status()) is None or status.state != "live":
+                if not actor.is_alive:
+                    raise RuntimeError(f"session {actor.order.index} did not start: {actor.log_tail()}")
+                await asyncio.sleep(_POLL_S)
+
+
+async def _inject_all(schedule: list[Fault], stage: Stage, seconds: float) -> list[Done]:
+    """Each at its time; those of one target one after the other."""
+    began_s = time.monotonic()
+    lanes: dict[str, list[Fault]] = defaultdict(list)
+    done: list[Done] = []
+    for fault in schedule:
+        lanes[fault.target].append(fault)
+
+    async def run_lane(faults: list[Fault]) -> None:
+        for fault in faults:
+            await asyncio.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
+            if time.monotonic() - began_s > seconds * 1.5:
+                return  # those before it took their time; the others must not wait for this lane for ever
+            at_s = time.monotonic()
+            told = await inject(fault, stage)
+            if told:
+                done.append(Done(fault.kind.value, fault.session, at_s, time.monotonic()))
+            say_fault(at_s - began_s, fault, told)
+
+    async with asyncio.TaskGroup() as tasks:
+        for faults in lanes.values():
+            tasks.create_task(run_lane(faults))
+    return done
+
+
+async def _judge(options: ChaosOptions, stage: Stage, ending: Ending, done: list[Done], findings: Findings) -> bool:
+    # While they are still there: leaving is a change too, and nobody is told of the last one.
+    truth = await read_truth(stage.stack.db_url, stage.room.id)
+    journals = {actor.order.index: read_journal(stage.journal(actor.order.index)) for actor in stage.actors}
+    await part(ending, findings)
+    judge_steps(truth, findings)
+    recoveries: list[float] = []
+    for actor in stage.actors:
+        index = actor.order.index
+        lines = journals[index]
+        who = f"session {index}"
+        # The one that is gone for good was told what it lived to hear.
+        judge_journal(who, actor.user_id, lines, truth, findings, is_whole=actor is not ending.gone)
+        judge_sends(who, lines, truth, findings)
+        killed_at_s = [one.began_s for one in done if one.kind == Kind.KILL and one.session == index]
+        recoveries += recovery_times(index, lines, done, killed_at_s=killed_at_s)
+    named = {f"session {index}": lines for index, lines in journals.items()}
+    judge_authors(named, truth, findings)
+    is_passed = findings.is_clean and {one.kind for one in done} >= {kind.value for kind in options.kinds}
+    say_verdict(
+        options, findings=findings, done=done, recoveries=recoveries, journals=named, truth=truth, is_passed=is_passed
+    )
+    return is_passed
