@@ -44,7 +44,8 @@ returns jsonb language plpgsql stable set search_path = '' as $$
 begin
   return jsonb_build_object(
     'id', p_message.id, 'room_id', p_message.room_id, 'user_id', p_message.user_id,
-    'message_type', p_message.message_type, 'content', p_message.content, 'metadata', p_message.metadata,
+    'message_type', p_message.message_type, 'content', p_message.content || case p_message.status
+      when 'streaming' then spaces.stream_tail(p_message.id) else '' end, 'metadata', p_message.metadata,
     'created_at', p_message.created_at, 'seq', p_message.seq, 'revision', p_message.revision,
     'status', p_message.status, 'reply_to', p_message.reply_to, 'updated_at', p_message.updated_at,
     'display_name', p_message.display_name, 'sender_kind', p_message.sender_kind,
@@ -52,7 +53,7 @@ begin
 end
 $$;
 revoke all on function spaces.message_json(public.room_messages) from public, anon, authenticated, service_role;
-comment on function spaces.message_json(public.room_messages) is 'A message, the whole row.';
+comment on function spaces.message_json(public.room_messages) is 'A message, the whole row; of one that is being written, the text so far.';
 
 -- Active participants, online first. STABLE, so that it belongs to the snapshot of who asks. With p_by_lease
 -- is_online is worked out from the leases: the cache may lag behind until somebody sweeps.

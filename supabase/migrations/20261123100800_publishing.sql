@@ -74,7 +74,7 @@ comment on function spaces.message_event(public.room_messages, jsonb) is 'What a
 -- Stores a message as the room's next step and answers its JSON. Null when the id is taken: nothing has happened then.
 create function spaces.write_message(
   p_head spaces.room_heads, p_id uuid, p_user_id uuid, p_display_name text, p_sender_kind text,
-  p_message_type text, p_content text, p_metadata jsonb, p_reply_to uuid default null
+  p_message_type text, p_content text, p_metadata jsonb, p_reply_to uuid default null, p_status text default 'final'
 ) returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   v_message public.room_messages;
@@ -82,9 +82,9 @@ declare
   v_json jsonb;
 begin
   insert into public.room_messages (id, room_id, user_id, message_type, content, metadata, created_at, updated_at,
-                                    seq, revision, reply_to, display_name, sender_kind)
+                                    seq, revision, status, reply_to, display_name, sender_kind)
   values (p_id, p_head.room_id, p_user_id, p_message_type, p_content, p_metadata, v_now, v_now,
-          p_head.head + 1, p_head.head + 1, p_reply_to, p_display_name, p_sender_kind)
+          p_head.head + 1, p_head.head + 1, p_status, p_reply_to, p_display_name, p_sender_kind)
   on conflict (id) do nothing
   returning * into v_message;
   if v_message.id is null then
@@ -95,9 +95,9 @@ begin
   return v_json;
 end
 $$;
-revoke all on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid)
+revoke all on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid, text)
   from public, anon, authenticated, service_role;
-comment on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid) is
+comment on function spaces.write_message(spaces.room_heads, uuid, uuid, text, text, text, text, jsonb, uuid, text) is
   'Stores and publishes one message under the room''s lock; answers its JSON, null when its id is taken.';
 
 -- "Ada joined", "Ada left": a message of the database, with the facts as metadata for whoever writes their own text.

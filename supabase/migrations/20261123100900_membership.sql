@@ -81,7 +81,7 @@ $$;
 revoke all on function spaces.require_host(uuid, uuid, text) from public, anon, authenticated, service_role;
 comment on function spaces.require_host(uuid, uuid, text) is 'The room, if the caller hosts it; 403 or 404 otherwise.';
 
--- Ends leases whose time is over, and says once who went with them.
+-- Ends leases whose time is over, and says once who went with them; stops messages that nobody writes any more.
 create function spaces.sweep_room(p_room_id uuid)
 returns integer language plpgsql volatile set search_path = '' as $$
 declare
@@ -97,16 +97,17 @@ begin
   )
   select jsonb_agg(spaces.participant_json(g::public.room_participants, r.host_user_id) order by g.joined_at, g.id) into v_gone
   from gone g join public.rooms r on r.id = p_room_id;
-  if v_gone is null then
-    return 0;
+  if v_gone is not null then
+    perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object('participants', v_gone, 'reason', 'timeout'));
+    perform spaces.touch_room(p_room_id);
   end if;
-  perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object('participants', v_gone, 'reason', 'timeout'));
-  perform spaces.touch_room(p_room_id);
-  return jsonb_array_length(v_gone);
+  perform spaces.end_streams(p_room_id, p_is_expired => true);
+  return coalesce(jsonb_array_length(v_gone), 0);
 end
 $$;
 revoke all on function spaces.sweep_room(uuid) from public, anon, authenticated, service_role;
-comment on function spaces.sweep_room(uuid) is 'Takes those offline whose leases have run out: one step and one event for all of them.';
+comment on function spaces.sweep_room(uuid) is
+  'Takes those offline whose leases have run out: one step and one event for all of them. Stops forsaken streams: a step each.';
 
 -- A room whose host's account is gone gets another: the longest-standing moderator, else member, people before bots.
 create function spaces.promote_host(p_room_id uuid)

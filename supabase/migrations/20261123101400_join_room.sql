@@ -72,7 +72,8 @@ begin
   from public.room_messages m
   join (
     select s.id, row_number() over (order by s.seq desc) as n,
-           sum(octet_length(s.content) + octet_length(s.metadata::text) + octet_length(s.reactions::text) + 600) over (order by s.seq desc) as size_bytes
+           sum(octet_length(s.content) + octet_length(s.metadata::text) + octet_length(s.reactions::text) + 600
+             + case s.status when 'streaming' then spaces.stream_tail_bytes(s.id) else 0 end) over (order by s.seq desc) as size_bytes
     from (select l.* from public.room_messages l where l.room_id = p_room_id order by l.seq desc limit p_count) s
   ) fits on fits.id = m.id
   where fits.n = 1 or fits.size_bytes <= (select c.page_bytes from spaces.config c);

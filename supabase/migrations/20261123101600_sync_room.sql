@@ -1,5 +1,6 @@
 -- What changed in a room after a position. STABLE on purpose: all that it answers is one snapshot, so the head
--- never names a message that the answer lacks. First rows that are new, by seq; then older rows that changed, by revision.
+-- never names a message that the answer lacks. First rows that are new, by seq; then older rows that changed, by revision;
+-- then older rows that are being written, by seq: what is added to them is no change that counts, and may have been missed.
 create function public.sync_room(p_room_id uuid, p_after bigint, p_to bigint default null, p_cursor jsonb default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
@@ -25,17 +26,18 @@ begin
   end if;
   if p_cursor is not null and jsonb_typeof(p_cursor) <> 'null' then
     if p_to is null or jsonb_typeof(p_cursor) <> 'object'
-       or coalesce(p_cursor ->> 'phase' not in ('1', '2') or p_cursor ->> 'at' !~ '^[0-9]{1,18}$', true) then
+       or coalesce(p_cursor ->> 'phase' not in ('1', '2', '3') or p_cursor ->> 'at' !~ '^[0-9]{1,18}$', true) then
       perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', c_operation),
                           'Pass `cursor` and `to` of the page before unchanged.');
     end if;
     v_phase := (p_cursor ->> 'phase')::integer;
-    v_at := greatest((p_cursor ->> 'at')::bigint, p_after);
+    v_at := greatest((p_cursor ->> 'at')::bigint, case v_phase when 3 then 0 else p_after end);
   end if;
   select c.page_rows, c.page_bytes into v_rows, v_bytes from spaces.config c;
 
   with candidates as (
-    (select 1 as phase, m.seq as at, m.id, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600 as size_bytes
+    (select 1 as phase, m.seq as at, m.id, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600
+       + case m.status when 'streaming' then spaces.stream_tail_bytes(m.id) else 0 end as size_bytes
      from public.room_messages m
      where v_phase = 1 and m.room_id = p_room_id and m.seq > v_at and m.seq <= v_to
      order by m.seq limit v_rows + 1)
@@ -43,8 +45,13 @@ begin
     (select 2, m.revision, m.id, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600
      from public.room_messages m
      where m.room_id = p_room_id and m.revision > m.seq and m.seq <= p_after
-       and m.revision > case v_phase when 1 then p_after else v_at end and m.revision <= v_to
+       and m.revision > case v_phase when 1 then p_after when 2 then v_at else v_to end and m.revision <= v_to
      order by m.revision limit v_rows + 1)
+    union all
+    (select 3, m.seq, m.id, octet_length(m.content) + spaces.stream_tail_bytes(m.id) + octet_length(m.metadata::text) + 600
+     from spaces.streams s join public.room_messages m on m.id = s.message_id
+     where s.room_id = p_room_id and m.seq <= p_after and m.seq > case v_phase when 3 then v_at else 0 end
+     order by m.seq limit v_rows + 1)
   ), numbered as (
     select c.*, row_number() over w as n, sum(c.size_bytes) over w as total_bytes
     from candidates c window w as (order by c.phase, c.at)

@@ -29,7 +29,8 @@ comment on function spaces.message_hint() is 'What a message may be.';
 -- One message, after the room's lock: {"ok": true, …} or {"ok": false, code, message, hint}. Every check reads here,
 -- after the lock: what was true before it may have been taken back while this call waited.
 create function spaces.store_message(
-  p_head spaces.room_heads, p_user_id uuid, p_id uuid, p_content text, p_message_type text, p_metadata jsonb, p_reply_to uuid
+  p_head spaces.room_heads, p_user_id uuid, p_id uuid, p_content text, p_message_type text, p_metadata jsonb, p_reply_to uuid,
+  p_status text default 'final'
 ) returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   c_operation constant text := 'send the message';
@@ -60,7 +61,7 @@ begin
     v_code := 'message_not_found'; v_reason := 'what it replies to is not in this room';
   else
     v_message := spaces.write_message(p_head, p_id, p_user_id, v_me.display_name, v_me.kind,
-                                      p_message_type, p_content, p_metadata, p_reply_to);
+                                      p_message_type, p_content, p_metadata, p_reply_to, p_status);
     if v_message is not null then
       return jsonb_build_object('ok', true, 'message', v_message, 'is_repeated', false);
     end if;
@@ -69,8 +70,8 @@ begin
   return spaces.refusal(v_code, format('cannot %s: %s', c_operation, v_reason), v_hint);
 end
 $$;
-revoke all on function spaces.store_message(spaces.room_heads, uuid, uuid, text, text, jsonb, uuid) from public, anon, authenticated, service_role;
-comment on function spaces.store_message(spaces.room_heads, uuid, uuid, text, text, jsonb, uuid) is 'Checks and stores one message under the room''s lock.';
+revoke all on function spaces.store_message(spaces.room_heads, uuid, uuid, text, text, jsonb, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.store_message(spaces.room_heads, uuid, uuid, text, text, jsonb, uuid, text) is 'Checks and stores one message under the room''s lock.';
 
 -- The answer to an id that is known already, or null: the stored message unchanged for its sender, as id and seq
 -- alone when they may no longer speak here; a conflict for everybody else, without a word of the content.

@@ -65,11 +65,13 @@ begin
     perform spaces.fail('invalid_argument', format('cannot %s: before and after exclude each other', c_operation), 'Give one of them.');
   end if;
   with candidates as (
-    (select m.id, m.seq, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600 as size_bytes
+    (select m.id, m.seq, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600
+       + case m.status when 'streaming' then spaces.stream_tail_bytes(m.id) else 0 end as size_bytes
      from public.room_messages m
      where v_is_forward and m.room_id = p_room_id and m.seq > p_after order by m.seq limit p_limit + 1)
     union all
     (select m.id, m.seq, octet_length(m.content) + octet_length(m.metadata::text) + octet_length(m.reactions::text) + 600
+       + case m.status when 'streaming' then spaces.stream_tail_bytes(m.id) else 0 end
      from public.room_messages m
      where not v_is_forward and m.room_id = p_room_id and m.seq < coalesce(p_before, 9223372036854775807)
      order by m.seq desc limit p_limit + 1)

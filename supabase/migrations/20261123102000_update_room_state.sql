@@ -99,6 +99,7 @@ begin
       -- Closing ends all connections with the same step: nobody is online in a closed room.
       update spaces.connections c set ended_at = clock_timestamp() where c.room_id = p_room_id and c.ended_at is null;
       update public.room_participants p set is_online = false, voice_since = null where p.room_id = p_room_id and p.is_online;
+      perform spaces.end_streams(p_room_id);
     end if;
     perform spaces.step(p_room_id, 'room:state-updated', jsonb_build_object('state', spaces.state_json(v_new)));
   end if;

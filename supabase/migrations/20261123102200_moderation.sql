@@ -11,6 +11,7 @@ begin
       when 'ban' then not p_is_self
       when 'mute' then not p_is_self
       when 'set_role' then not p_is_self
+      when 'stop_stream' then true
       when 'unmute' then true -- oneself too: who was muted may become host
       when 'set_kind' then true
       when 'transfer_host' then true
@@ -23,9 +24,11 @@ begin
       when 'ban' then not p_is_self and p_their_role = 'member'
       when 'mute' then not p_is_self and p_their_role = 'member'
       when 'unmute' then not p_is_self and p_their_role = 'member'
+      when 'stop_stream' then p_is_self or p_their_role = 'member'
       when 'unban' then true
       when 'list_bans' then true
     end
+    when 'member' then p_action = 'stop_stream' and p_is_self
   end, false);
 end
 $$;
@@ -129,6 +132,7 @@ begin
   set status = 'kicked', role = 'member', is_online = false, voice_since = null, last_seen = clock_timestamp()
   where p.id = p_them.id returning p.* into v_them;
   delete from spaces.admissions a where a.room_id = p_room.id and a.user_id = p_them.user_id;
+  perform spaces.end_streams(p_room.id, p_them.user_id);
   update spaces.room_heads h set epoch = h.epoch + 1 where h.room_id = p_room.id returning h.* into v_head;
   -- To those on the old topic, the one removed included: the last thing said there.
   perform spaces.publish(p_room.id, v_head.epoch - 1, 'room:moved', jsonb_build_object('epoch', v_head.epoch, 'head', v_head.head));

@@ -130,8 +130,10 @@ declare
 begin
   for v_room_id in
     select x.room_id from (
-      select distinct c.room_id from spaces.connections c
-      where c.ended_at is null and c.expires_at <= clock_timestamp() limit 20) x
+      select c.room_id from spaces.connections c where c.ended_at is null and c.expires_at <= clock_timestamp()
+      union
+      select s.room_id from spaces.streams s where s.expires_at <= clock_timestamp()
+      limit 20) x
     order by x.room_id
   loop
     perform from spaces.room_heads h where h.room_id = v_room_id for no key update skip locked;
@@ -145,4 +147,5 @@ begin
 end
 $$;
 revoke all on function spaces.sweep_rooms() from public, anon, authenticated, service_role;
-comment on function spaces.sweep_rooms() is 'Takes offline those whose leases have run out, in up to 20 rooms; answers how many went.';
+comment on function spaces.sweep_rooms() is
+  'Takes offline those whose leases have run out and stops forsaken streams, in up to 20 rooms; answers how many went.';

@@ -26,6 +26,9 @@ begin
     perform spaces.record_act(p_room_id, v_user_id, c_action, p_user_id);
     v_head := spaces.step(p_room_id, 'room:participant-updated',
                           jsonb_build_object('participant', spaces.participant_json(v_them, v_room.host_user_id)));
+    if p_is_muted then
+      v_head := v_head + spaces.end_streams(p_room_id, p_user_id);
+    end if;
   end if;
   return jsonb_build_object('ok', true, 'participant', spaces.participant_json(v_them, v_room.host_user_id), 'head', v_head);
 end
@@ -33,7 +36,7 @@ $$;
 revoke all on function public.mute_participant(uuid, uuid, boolean) from public, anon, authenticated, service_role;
 grant execute on function public.mute_participant(uuid, uuid, boolean) to authenticated, service_role;
 comment on function public.mute_participant(uuid, uuid, boolean) is
-  'Takes a participant''s right to speak, or gives it back; their voice goes off with it. It outlasts leaving and coming back.';
+  'Takes a participant''s right to speak, or gives it back; their voice goes off with it, and what they are writing is stopped. It outlasts leaving and coming back.';
 
 create function public.set_participant_role(p_room_id uuid, p_user_id uuid, p_role text)
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$

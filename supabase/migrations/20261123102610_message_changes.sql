@@ -146,6 +146,7 @@ begin
   set content = '', metadata = '{}', reactions = '{}', status = 'deleted', updated_at = clock_timestamp(), revision = v_head.head + 1
   where m.id = v_message.id returning m.* into v_message;
   delete from public.room_message_reactions x where x.message_id = v_message.id;
+  delete from spaces.streams s where s.message_id = v_message.id; -- nobody goes on with it
   return spaces.publish_change(v_message);
 end
 $$;

@@ -15,10 +15,13 @@ pytestmark = pytest.mark.db
 
 # Arguments beside the room's id.
 IN_A_ROOM: dict[str, dict[str, Any]] = {
+    "append_stream": {"p_message_id": str(uuid4()), "p_offset": 0, "p_text": "x"},
+    "begin_stream": {"p_message_type": "user_text"},
     "ban_participant": {"p_user_id": str(uuid4())},
     "delete_message": {"p_message_id": str(uuid4())},
     "delete_room": {},
     "edit_message": {"p_message_id": str(uuid4()), "p_content": "changed"},
+    "finish_stream": {"p_message_id": str(uuid4())},
     "get_participants": {},
     "get_room_by_id": {},
     "get_room_messages": {},
@@ -37,6 +40,7 @@ IN_A_ROOM: dict[str, dict[str, Any]] = {
     "set_participant_role": {"p_user_id": str(uuid4()), "p_role": "moderator"},
     "set_voice": {"p_on": True},
     "signal": {"p_kind": "typing"},
+    "stop_stream": {"p_message_id": str(uuid4())},
     "sync_room": {"p_after": 0},
     "transfer_host": {"p_user_id": str(uuid4())},
     "unban_participant": {"p_user_id": str(uuid4())},
@@ -50,9 +54,13 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 }
 
 TO_A_STRANGER = {
+    "append_stream": "not_participant",
     "ban_participant": "not_participant",
+    "begin_stream": "not_participant",
     "delete_message": "not_participant",
     "edit_message": "not_participant",
+    "finish_stream": "not_participant",
+    "stop_stream": "not_participant",
     "mark_read": "not_participant",
     "react": "not_participant",
     "delete_room": "not_host",

@@ -11,11 +11,14 @@ pytestmark = pytest.mark.db
 
 # Users call these; `anon` none of them, but for what policies on the app's own topics and tables may need.
 FOR_USERS = {
+    "append_stream",
     "ban_participant",
+    "begin_stream",
     "create_room",
     "delete_message",
     "delete_room",
     "edit_message",
+    "finish_stream",
     "get_participants",
     "get_room_by_code",
     "get_room_by_id",
@@ -38,6 +41,7 @@ FOR_USERS = {
     "set_participant_role",
     "set_voice",
     "signal",
+    "stop_stream",
     "sync_room",
     "transfer_host",
     "unban_participant",

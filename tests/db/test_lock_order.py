@@ -40,10 +40,13 @@ async def is_free(db: Database, room_id: UUID) -> bool:
 
 # The bucket that each call counts in, and its arguments beside the room's id; the caller is the host.
 COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "append_stream": ("stream", {"p_offset": 0, "p_text": "x"}),
     "ban_participant": ("moderation", {}),
+    "begin_stream": ("send", {"p_message_type": "user_text"}),
     "delete_message": ("send", {}),
     "delete_room": ("moderation", {}),
     "edit_message": ("send", {"p_content": "changed"}),
+    "finish_stream": ("stream", {}),
     "insert_message": ("send", {"p_content": "hello"}),
     "insert_messages": ("send", {"p_messages": [{"content": "hello"}, {"content": "hello"}]}),
     "join_room": ("join", {"p_display_name": "Ada"}),
@@ -55,6 +58,7 @@ COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
     "set_participant_role": ("moderation", {"p_role": "moderator"}),
     "set_voice": ("send", {"p_on": True}),
     "signal": ("signal", {"p_kind": "typing"}),
+    "stop_stream": ("send", {}),
     "transfer_host": ("moderation", {}),
     "unban_participant": ("moderation", {}),
     "update_room_state": ("moderation", {"p_changes": {"mode": "playful"}}),
@@ -66,7 +70,7 @@ async def test_a_call_that_waits_for_its_limit_keeps_nobody_else_waiting(space: 
     action, arguments = COUNTED[rpc]
     if rpc == "transfer_host" or rpc.endswith(("_participant", "_participant_kind", "_participant_role")):
         arguments = arguments | {"p_user_id": (await space.newcomer()).id}
-    if rpc in ("delete_message", "edit_message", "react"):
+    if rpc in ("delete_message", "edit_message", "react") or rpc in ("append_stream", "finish_stream", "stop_stream"):
         arguments = arguments | {"p_message_id": (await space.say(space.host))["id"]}
     call = Call(space.host, rpc, {"p_room_id": space.id, **arguments})
     key = [space.host.id, action, NO_ROOM if action == "join" else space.id]

@@ -74,6 +74,10 @@ class Person:
                     "p_is_on": self._dice.random() < 0.7,
                 },
             ),
+            (2, "begin_stream", {"p_message_type": "user_text", "p_id": known}),
+            (2, "append_stream", {"p_message_id": known, "p_offset": 0, "p_text": "so far"}),
+            (1, "finish_stream", {"p_message_id": known, "p_text": "done"}),
+            (1, "stop_stream", {"p_message_id": known}),
             (2, "mark_read", {"p_seq": self._dice.randint(0, 50)}),
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
@@ -102,7 +106,7 @@ class Person:
         ((_, name, arguments),) = self._dice.choices(choices, weights=[weight for weight, _, _ in choices])
         if name == "join_room":
             self._connections.append(new)
-        if name == "insert_message":
+        if name in ("insert_message", "begin_stream"):
             self._sent.append(known)
         return name, arguments
 

@@ -224,7 +224,7 @@ async def test_a_position_that_the_room_has_not_reached(space: Space, after: Any
 
 
 @pytest.mark.parametrize(
-    "cursor", [{}, [], "x", 1, {"phase": 3, "at": 1}, {"phase": 1, "at": -1}, {"phase": 1, "at": "x"}, {"phase": None}]
+    "cursor", [{}, [], "x", 1, {"phase": 4, "at": 1}, {"phase": 1, "at": -1}, {"phase": 1, "at": "x"}, {"phase": None}]
 )
 async def test_a_cursor_of_somebodys_own_making(space: Space, cursor: Any) -> None:
     with expect_refusal("invalid_argument"):

@@ -22,6 +22,7 @@ _FACTS = """select
   (select jsonb_agg(to_jsonb(r)) from public.rooms r where id = %(room_id)s) as room,
   (select jsonb_agg(to_jsonb(h)) from spaces.room_heads h where room_id = %(room_id)s) as head,
   (select jsonb_agg(to_jsonb(m) order by seq) from public.room_messages m where room_id = %(room_id)s) as messages,
+  (select jsonb_agg(to_jsonb(s)) from spaces.streams s where room_id = %(room_id)s) as streams,
   (select jsonb_agg(to_jsonb(x) order by to_jsonb(x)) from public.room_message_reactions x
    where room_id = %(room_id)s) as reactions,
   (select jsonb_agg(to_jsonb(p) order by joined_at) from public.room_participants p
@@ -138,6 +139,9 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
         "insert_messages",
         p_room_id=s.space.id,
         p_messages=[{"id": str(each), "content": "hello"} for each in s.batch_ids],
+    ),
+    "begin_stream": lambda s: _call(
+        s.bob.actor, "begin_stream", p_room_id=s.space.id, p_message_type="user_text", p_id=s.message_id
     ),
     "edit_message": lambda s: _call(
         s.bob.actor, "edit_message", p_room_id=s.space.id, p_message_id=s.said_id, p_content="hi there"
