@@ -103,7 +103,7 @@ if TYPE_CHECKING:
         Visibility,
     )
     from spaces_sdk.realtime import RealtimeOptions
-    from spaces_sdk.rooms import CleanupResult, RoomDetails, RoomManager
+    from spaces_sdk.rooms import Ban, CleanupResult, CreatedInvitation, Invitation, RoomDetails, RoomManager
     from spaces_sdk.rpc import TokenProvider
     from spaces_sdk.session import RoomSession, SessionOptions
 
@@ -131,7 +131,7 @@ _NAMES_OF = {
         "PreviewParticipant ReadMark Role Room RoomPreview RoomState SyncPage Visibility"
     ),
     "realtime": "RealtimeOptions",
-    "rooms": "CleanupResult RoomDetails RoomManager",
+    "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomManager",
     "session": "RoomSession SessionOptions",
     "rpc": "TokenProvider",
 }
@@ -143,6 +143,7 @@ __all__ = [
     "AuthClient",
     "AuthError",
     "AuthSession",
+    "Ban",
     "CaughtUp",
     "ChannelError",
     "CleanupResult",
@@ -155,12 +156,14 @@ __all__ = [
     "ConnectionLostError",
     "ConnectionState",
     "ConnectionStateChanged",
+    "CreatedInvitation",
     "Event",
     "EventsDropped",
     "GapDetected",
     "GapReason",
     "InvalidCredentialsError",
     "InvalidRequestError",
+    "Invitation",
     "JoinRejectedError",
     "JoinedRoom",
     "JsonObject",

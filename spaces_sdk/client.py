@@ -174,24 +174,35 @@ class Spaces:
         return self._realtime
 
     def join(
-        self, room: str | UUID, *, display_name: str | None = None, options: SessionOptions | None = None
+        self,
+        room: str | UUID | None = None,
+        *,
+        invitation: str | None = None,
+        display_name: str | None = None,
+        options: SessionOptions | None = None,
     ) -> RoomSession:
         """A session in a room; `async with` on it joins, its end leaves.
 
         Args:
             room: The room's code, or its id for one who is a participant (or the room is public).
+            invitation: Instead of `room`: the token of an invitation, which opens a private room too.
             display_name: 1 to 50 characters; None keeps the name of a participant who returns.
             options: How the session behaves; None for the defaults.
 
         Raises:
-            UsageError: `Spaces` is not open.
+            UsageError: `Spaces` is not open; or not exactly one of `room` and `invitation` is given.
         """
+        if (room is None) == (invitation is None):
+            raise UsageError(
+                "cannot join: give either a room or an invitation", hint="a code, an id, or invitation=token"
+            )
         from spaces_sdk.session import RoomSession, SessionOptions
 
         session = RoomSession(
             api=self._rooms,
             realtime=self.realtime,
             room=room,
+            invitation=invitation,
             display_name=display_name,
             options=options or SessionOptions(),
             clock=self._clock,

@@ -2,6 +2,6 @@
 
 from spaces_sdk.drafts import StateChanges
 from spaces_sdk.rooms.manager import RoomManager
-from spaces_sdk.rooms.models import Ban, CleanupResult, RoomDetails
+from spaces_sdk.rooms.models import Ban, CleanupResult, CreatedInvitation, Invitation, RoomDetails
 
-__all__ = ["Ban", "CleanupResult", "RoomDetails", "RoomManager", "StateChanges"]
+__all__ = ["Ban", "CleanupResult", "CreatedInvitation", "Invitation", "RoomDetails", "RoomManager", "StateChanges"]

@@ -22,7 +22,8 @@ AI_CONTENT_LENGTH: Final = 200_000
 METADATA_BYTES: Final = 16_384
 MAX_PARTICIPANTS: Final = 50
 LONGEST_EXPIRY_S: Final = 315_360_000
-"""The limits of the migrations' check constraints; the last is ten years."""
+MOST_USES: Final = 10_000
+"""The limits of the migrations; the expiry is ten years."""
 
 _VISIBLE: Final = (
     "\u00a9\u00ae\u203c\u2049\u20e3\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001ffff"
@@ -33,6 +34,9 @@ _EMOJI: Final = re.compile(f"(?=.*[{_VISIBLE}])[{_VISIBLE}{_JOINERS}]{{1,16}}")
 
 _ROOM_CODE: Final = re.compile(r"[A-HJ-NP-Za-hj-np-z2-9]{6}")
 """Six of A-Z and 2-9 without I and O: no letter can be taken for a digit."""
+
+_TOKEN: Final = re.compile("[A-Za-z0-9_-]{32}")
+"""What `spaces.add_token` in the migrations makes."""
 
 
 def refuse(operation: str, reason: str, *, code: str = "invalid_argument", hint: str = "") -> InvalidRequestError:
@@ -52,6 +56,14 @@ def room_code(operation: str, text: str) -> str:
 def is_room_code(text: str) -> bool:
     """True if the text has the form of a room code."""
     return _ROOM_CODE.fullmatch(_compact(text)) is not None
+
+
+def invitation_token(operation: str, text: str) -> str:
+    """The token of an invitation, without white space around it; no error quotes it."""
+    token = text.strip()
+    if not _TOKEN.fullmatch(token):
+        raise refuse(operation, "this is no token of an invitation", hint="pass the token whole, 32 characters")
+    return token
 
 
 def uuid_of(operation: str, name: str, value: UUID | str) -> UUID:

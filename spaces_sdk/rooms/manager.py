@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from spaces_sdk.rooms.ban_calls import BanCalls
 from spaces_sdk.rooms.connection_calls import ConnectionCalls
+from spaces_sdk.rooms.invitation_calls import InvitationCalls
 from spaces_sdk.rooms.message_calls import MessageCalls
 from spaces_sdk.rooms.message_changes import MessageChanges
 from spaces_sdk.rooms.moderation_calls import ModerationCalls
 from spaces_sdk.rooms.room_calls import RoomCalls
 
 
-class RoomManager(RoomCalls, ConnectionCalls, MessageCalls, MessageChanges, ModerationCalls, BanCalls):
+class RoomManager(RoomCalls, ConnectionCalls, MessageCalls, MessageChanges, ModerationCalls, BanCalls, InvitationCalls):
     """`spaces.rooms`: one method for each function of the database, under its name.
 
     Each is one call over HTTP that either returns or raises a `SpacesError`; inside `timeout_s` it is

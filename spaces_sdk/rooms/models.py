@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from spaces_sdk.models import Model, Participant, Room
 
 
@@ -35,6 +37,39 @@ class Ban(Model):
     banned_by: UUID | None
     reason: str | None
     created_at: datetime
+
+
+class Invitation(Model):
+    """An invitation, as host and moderators see it.
+
+    Attributes:
+        created_by: None after that account was deleted; the invitation stands.
+        expires_at: None: it holds as long as the room.
+        max_uses: None: any number.
+        use_count: How many people it has let in.
+    """
+
+    id: UUID
+    room_id: UUID
+    created_by: UUID | None
+    created_at: datetime
+    expires_at: datetime | None
+    max_uses: int | None
+    use_count: int
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.max_uses is not None and self.use_count >= self.max_uses
+
+
+class CreatedInvitation(Invitation):
+    """A new invitation, with the token that opens it.
+
+    Attributes:
+        token: 32 characters that can stand in a URL. It is shown this once, and never part of this object's text.
+    """
+
+    token: str = Field(repr=False)
 
 
 class CleanupResult(Model):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Protocol, Unpack
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from spaces_sdk.models import (
     SyncPage,
 )
 from spaces_sdk.realtime.events import ChannelEvent
+from spaces_sdk.rooms.models import CreatedInvitation
 
 CALL_TIMEOUT_S = 10.0
 """Of one call with its retries, in seconds; the default of every method that asks the database."""
@@ -36,6 +38,8 @@ class SessionApi(Protocol):
     """The calls to the database that a session makes. Retries and typed errors are theirs."""
 
     async def get_room_by_code(self, code: str, /, *, timeout_s: float = ...) -> RoomPreview: ...
+
+    async def accept_invitation(self, token: str, /, *, timeout_s: float = ...) -> RoomPreview: ...
 
     async def join_room(
         self,
@@ -143,6 +147,16 @@ class SessionApi(Protocol):
     async def set_participant_role(
         self, room_id: UUID, user_id: UUID, role: Role | str, /, *, timeout_s: float = ...
     ) -> Participant: ...
+
+    async def create_invitation(
+        self,
+        room_id: UUID,
+        /,
+        *,
+        expires_in: timedelta | None = ...,
+        max_uses: int | None = ...,
+        timeout_s: float = ...,
+    ) -> CreatedInvitation: ...
 
     async def transfer_host(self, room_id: UUID, user_id: UUID, /, *, timeout_s: float = ...) -> RoomState: ...
 

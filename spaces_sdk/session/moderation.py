@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from spaces_sdk.models import Kind, Participant, Role, RoomState
+from spaces_sdk.rooms.models import CreatedInvitation
 from spaces_sdk.session.api import CALL_TIMEOUT_S, SessionApi
 from spaces_sdk.session.runtime import Runtime
 
@@ -73,6 +75,22 @@ class SessionModeration:
         """
         core = self._runtime.live_core("hand the room on")
         return await self._api.transfer_host(core.room_id, user_id, timeout_s=timeout_s)
+
+    async def invite(
+        self,
+        *,
+        expires_in: timedelta | None = timedelta(days=7),
+        max_uses: int | None = None,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> CreatedInvitation:
+        """Make an invitation, whose token lets others in by `spaces.join(invitation=…)`, also into a private room.
+
+        For the host and moderators. See `RoomManager.create_invitation`.
+        """
+        core = self._runtime.live_core("invite")
+        return await self._api.create_invitation(
+            core.room_id, expires_in=expires_in, max_uses=max_uses, timeout_s=timeout_s
+        )
 
     async def set_participant_kind(
         self, user_id: UUID, kind: Kind | str, *, timeout_s: float = CALL_TIMEOUT_S

@@ -46,7 +46,8 @@ class Runtime:
         *,
         api: SessionApi,
         realtime: RealtimePort,
-        room: str | UUID,
+        room: str | UUID | None,
+        invitation: str | None,
         display_name: str | None,
         options: SessionOptions,
         clock: Clock,
@@ -55,6 +56,7 @@ class Runtime:
         self._api = api
         self._realtime = realtime
         self._room = room
+        self._invitation = invitation
         self._display_name = display_name
         self._options = options
         self._clock = clock
@@ -191,6 +193,10 @@ class Runtime:
         self._tasks.start(connector.run(), name="connector")
 
     async def _find_room(self) -> UUID:
+        if self._invitation is not None:
+            return (await self._api.accept_invitation(self._invitation)).room.id
+        if self._room is None:
+            raise UsageError("cannot join: neither a room nor an invitation is given", hint="give one of them")
         if isinstance(self._room, UUID):
             return self._room
         try:

@@ -37,6 +37,7 @@ class RoomSession(SessionModeration, MessageActions):
         api: The calls to the database (`RoomManager`).
         realtime: What makes channels (`RealtimeClient`).
         room: The room's code, or its id for one who may join by it.
+        invitation: Instead of `room`: the token of an invitation.
         display_name: 1 to 50 characters; None keeps the name of a participant who returns.
         options: See `SessionOptions`.
         clock, random: Time and chance, replaced by tests.
@@ -47,7 +48,8 @@ class RoomSession(SessionModeration, MessageActions):
         *,
         api: SessionApi,
         realtime: RealtimePort,
-        room: str | UUID,
+        room: str | UUID | None = None,
+        invitation: str | None = None,
         display_name: str | None = None,
         options: SessionOptions | None = None,
         clock: Clock | None = None,
@@ -60,6 +62,7 @@ class RoomSession(SessionModeration, MessageActions):
             api=api,
             realtime=realtime,
             room=room,
+            invitation=invitation,
             display_name=display_name,
             options=self._options,
             clock=self._clock,
@@ -71,7 +74,7 @@ class RoomSession(SessionModeration, MessageActions):
         """Join the room; the session is LIVE when this returns. Cancelled, it gives its place back first.
 
         Raises:
-            NotFoundError: `room_not_found`: a wrong code, or a room that is gone.
+            NotFoundError: `room_not_found`: a wrong code, an invitation that opens nothing, or a room that is gone.
             RoomFullError: Every place is taken by a live connection.
             PermissionDeniedError: `kicked`, `banned`, or an id without the right to join by it.
             ConnectTimeoutError: Not within `options.join_timeout_s`.

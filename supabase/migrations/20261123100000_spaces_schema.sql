@@ -91,12 +91,14 @@ create table spaces.config (
   emojis_per_user integer not null default 5,
   stream_lease_s numeric not null default 30,
   streams_per_user integer not null default 5,
+  invitations_per_room integer not null default 100,
   constraint config_pkey primary key (is_only),
   constraint config_is_one_row check (is_only),
   constraint config_values_are_positive check (
     lease_s > 0 and heartbeat_s > 0 and admission_s > 0 and rejoin_quiet_s >= 0 and audit_s > 0 and activity_refresh_s >= 0
     and active_rooms_per_user > 0 and max_event_bytes > 0 and page_rows > 0 and page_bytes > 0 and participants_shown > 0
-    and emojis_per_message > 0 and emojis_per_user > 0 and stream_lease_s > 0 and streams_per_user > 0)
+    and emojis_per_message > 0 and emojis_per_user > 0 and stream_lease_s > 0 and streams_per_user > 0
+    and invitations_per_room > 0)
 );
 alter table spaces.config enable row level security;
 revoke all on table spaces.config from public, anon, authenticated, service_role;
@@ -112,6 +114,7 @@ comment on column spaces.config.max_event_bytes is 'An event larger than this go
 comment on column spaces.config.page_bytes is 'About how much text one page of messages holds.';
 comment on column spaces.config.participants_shown is 'The longest list of participants inside another answer.';
 comment on column spaces.config.emojis_per_message is 'How many different emojis a message can have.';
+comment on column spaces.config.invitations_per_room is 'How many invitations of a room can be open at the same time.';
 comment on column spaces.config.emojis_per_user is 'How many of them one user can have put there.';
 comment on column spaces.config.stream_lease_s is 'Seconds that a message which is being written stays open without another part.';
 comment on column spaces.config.streams_per_user is 'How many messages a user can be writing in one room at the same time.';
@@ -131,14 +134,14 @@ comment on table spaces.limits is 'Token buckets: how many calls at once, and ho
 insert into spaces.limits (action, capacity, refill_per_s, description) values
   ('create', 5, 1 / 60.0, 'Rooms made, by user.'),
   ('join', 20, 1, 'Joins, by user.'),
-  ('code_miss', 10, 1 / 60.0, 'Room codes that led nowhere, by user.'),
-  ('code_miss_all', 1000, 10, 'Room codes that led nowhere, all users together: anonymous users are free.'),
+  ('code_miss', 10, 1 / 60.0, 'Room codes and invitations that led nowhere, by user.'),
+  ('code_miss_all', 1000, 10, 'Room codes and invitations that led nowhere, all users together: anonymous users are free.'),
   ('send', 20, 5, 'Messages and voice switches of a human, by user and room.'),
   ('send_bot', 40, 10, 'Messages and voice switches of a bot, by user and room.'),
   ('stream', 20, 10, 'Parts of messages that are being written, by user and room.'),
   ('signal', 30, 10, 'Signals, by user and room; over it they are dropped.'),
   ('signal_room', 4, 2, 'Signals of all in a room together; over it they are dropped.'),
-  ('moderation', 20, 20 / 60.0, 'Changes to a room, to its participants and to its bans, by user and room.');
+  ('moderation', 20, 20 / 60.0, 'Changes to a room, to its participants, bans and invitations, by user and room.');
 
 -- A refusal as an answer, for calls that answer several things at once.
 create function spaces.refusal(p_code text, p_message text, p_hint text default null)

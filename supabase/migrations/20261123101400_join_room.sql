@@ -1,21 +1,16 @@
 -- Joining: who may come in, whether there is a place, and all that a session starts from in one answer.
 
 -- Whether the caller may join, read after the lock. The id alone serves the host and active participants; anybody
--- else needs a public room or an admission, which a look-up of the code leaves.
+-- else needs a public room, or an admission: that of a look-up of the code, or of an invitation.
 create function spaces.require_admission(p_room public.rooms, p_me public.room_participants, p_user_id uuid, p_operation text)
 returns void language plpgsql stable set search_path = '' as $$
-declare
-  v_is_admitted boolean;
 begin
   if p_room.host_user_id = p_user_id or p_me.status = 'active' then
     return;
   elsif spaces.is_banned(p_room.id, p_user_id) then
     perform spaces.fail('banned', format('cannot %s: you are banned from it', p_operation));
   end if;
-  v_is_admitted := p_room.visibility <> 'private' and exists (
-    select from spaces.admissions a
-    where a.room_id = p_room.id and a.user_id = p_user_id and a.expires_at > clock_timestamp());
-  if v_is_admitted then
+  if spaces.is_admitted(p_room, p_user_id) then
     return;
   elsif p_me.status = 'kicked' then
     perform spaces.fail('kicked', format('cannot %s: you were removed from it', p_operation));

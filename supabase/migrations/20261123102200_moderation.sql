@@ -18,6 +18,7 @@ begin
       when 'rotate_code' then true
       when 'unban' then true
       when 'list_bans' then true
+      when 'invite' then true
     end
     when 'moderator' then case p_action
       when 'kick' then not p_is_self and p_their_role = 'member'
@@ -27,6 +28,7 @@ begin
       when 'stop_stream' then p_is_self or p_their_role = 'member'
       when 'unban' then true
       when 'list_bans' then true
+      when 'invite' then true
     end
     when 'member' then p_action = 'stop_stream' and p_is_self
   end, false);

@@ -50,10 +50,11 @@ begin
     select o.id from spaces.audit o cross join spaces.config c
     where o.created_at < clock_timestamp() - make_interval(secs => c.audit_s::double precision)
     order by o.created_at limit 20000 for update of o skip locked);
+  perform spaces.purge_invitations();
 end
 $$;
 revoke all on function spaces.purge() from public, anon, authenticated, service_role;
-comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets and old records of moderation, in batches.';
+comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets, old records of moderation and dead invitations, in batches.';
 
 -- Deletes closed rooms and those without activity for longer than they are kept. In batches, so that no call is long
 -- and no room waits: at most 20 rooms and 20,000 messages, none that somebody holds, none with a live lease.

@@ -32,16 +32,17 @@ create table spaces.audit (
   created_at timestamptz not null default clock_timestamp(),
   constraint audit_pkey primary key (id),
   constraint audit_action_values check (action in (
-    'kick', 'ban', 'unban', 'mute', 'unmute', 'set_role', 'set_kind', 'transfer_host', 'rotate_code'))
+    'kick', 'ban', 'unban', 'mute', 'unmute', 'set_role', 'set_kind', 'transfer_host', 'rotate_code',
+    'create_invitation', 'revoke_invitation', 'accept_invitation'))
 );
 create index audit_room_id_idx on spaces.audit (room_id, id);
 create index audit_created_at_idx on spaces.audit (created_at);
 alter table spaces.audit enable row level security;
 revoke all on table spaces.audit from public, anon, authenticated, service_role;
-comment on table spaces.audit is 'Acts of moderation that changed something, for as long as spaces.config.audit_s says. Read it by SQL.';
+comment on table spaces.audit is 'Acts of moderation that changed something, and who came in by which invitation, for as long as spaces.config.audit_s says. Read it by SQL.';
 comment on column spaces.audit.user_id is 'Who did it.';
 comment on column spaces.audit.target_user_id is 'To whom; null for what is done to the room.';
-comment on column spaces.audit.detail is 'The new role or kind, or the reason of a ban.';
+comment on column spaces.audit.detail is 'The new role or kind, the reason of a ban, or the id of an invitation.';
 
 create function spaces.is_banned(p_room_id uuid, p_user_id uuid)
 returns boolean language plpgsql stable set search_path = '' as $$

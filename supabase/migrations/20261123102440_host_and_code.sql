@@ -71,7 +71,7 @@ begin
       null; -- somebody was quicker with this code: another one
     end;
   end loop;
-  delete from spaces.admissions a where a.room_id = p_room_id;
+  delete from spaces.admissions a where a.room_id = p_room_id and a.invitation_id is null;
   perform spaces.record_act(p_room_id, v_user_id, 'rotate_code');
   v_head := spaces.step(p_room_id, 'room:state-updated',
     jsonb_build_object('state', spaces.state_json(v_room), 'room_code', v_room.room_code));

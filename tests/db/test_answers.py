@@ -18,7 +18,7 @@ from spaces_sdk.models import (
     RoomState,
     SyncPage,
 )
-from spaces_sdk.rooms import Ban
+from spaces_sdk.rooms import Ban, Invitation
 from tests.db.support.actors import SERVICE
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space
@@ -221,6 +221,19 @@ async def test_list_bans(space: Space) -> None:
     check_shape(Ban, ban)
     assert (ban["user_id"], ban["banned_by"]) == (str(guest.id), str(space.host.id))
     assert (ban["display_name"], ban["reason"], answer["next_cursor"]) == ("Bob", "spam", None)
+
+
+async def test_invitations(space: Space) -> None:
+    answer = await space.call(space.host, "create_invitation", p_max_uses=3)
+    check_keys(answer, "ok", "invitation", "token")
+    check_shape(Invitation, answer["invitation"])
+    page = await space.call(space.host, "list_invitations")
+    assert page == {"items": [answer["invitation"]], "next_cursor": None}
+    accepted = await space.db.call(await space.db.user(), "accept_invitation", p_token=answer["token"])
+    check_shape(RoomPreview, accepted, extra=OK)
+    missed = await space.db.call(await space.db.user(), "accept_invitation", p_token="A" * 32)
+    check_keys(missed, "ok", "code", "message", "hint")
+    assert await space.call(space.host, "revoke_invitation", p_invitation_id=answer["invitation"]["id"]) == {"ok": True}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ pytestmark = pytest.mark.db
 
 # Users call these; `anon` none of them, but for what policies on the app's own topics and tables may need.
 FOR_USERS = {
+    "accept_invitation",
     "append_stream",
     "ban_participant",
     "begin_stream",
+    "create_invitation",
     "create_room",
     "delete_message",
     "delete_room",
@@ -32,7 +34,9 @@ FOR_USERS = {
     "kick_participant",
     "leave_room",
     "list_bans",
+    "list_invitations",
     "mute_participant",
+    "revoke_invitation",
     "rotate_code",
     "mark_read",
     "react",
@@ -115,6 +119,7 @@ async def test_functions_that_write_are_volatile_and_the_others_stable(either: D
         "is_host",
         "is_room_full",
         "list_bans",
+        "list_invitations",
         "schema_version",
         "sync_room",
         "unread_counts",

@@ -43,6 +43,7 @@ COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
     "append_stream": ("stream", {"p_offset": 0, "p_text": "x"}),
     "ban_participant": ("moderation", {}),
     "begin_stream": ("send", {"p_message_type": "user_text"}),
+    "create_invitation": ("moderation", {}),
     "delete_message": ("send", {}),
     "delete_room": ("moderation", {}),
     "edit_message": ("send", {"p_content": "changed"}),
@@ -52,6 +53,7 @@ COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
     "join_room": ("join", {"p_display_name": "Ada"}),
     "kick_participant": ("moderation", {}),
     "mute_participant": ("moderation", {"p_is_muted": True}),
+    "revoke_invitation": ("moderation", {}),
     "rotate_code": ("moderation", {}),
     "react": ("send", {"p_emoji": "👍"}),
     "set_participant_kind": ("moderation", {"p_kind": "bot"}),
@@ -70,6 +72,8 @@ async def test_a_call_that_waits_for_its_limit_keeps_nobody_else_waiting(space: 
     action, arguments = COUNTED[rpc]
     if rpc == "transfer_host" or rpc.endswith(("_participant", "_participant_kind", "_participant_role")):
         arguments = arguments | {"p_user_id": (await space.newcomer()).id}
+    if rpc == "revoke_invitation":
+        arguments = {"p_invitation_id": (await space.call(space.host, "create_invitation"))["invitation"]["id"]}
     if rpc in ("delete_message", "edit_message", "react") or rpc in ("append_stream", "finish_stream", "stop_stream"):
         arguments = arguments | {"p_message_id": (await space.say(space.host))["id"]}
     call = Call(space.host, rpc, {"p_room_id": space.id, **arguments})

@@ -39,6 +39,7 @@ from spaces_sdk.models import (
     Visibility,
 )
 from spaces_sdk.realtime.events import BroadcastReceived, ChannelClosed, ChannelEvent, ChannelOverflowed, CloseReason
+from spaces_sdk.rooms import CreatedInvitation
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -70,6 +71,7 @@ class FakeRoom:
         self.heartbeat_s = heartbeat_s
         self.id = uuid4()
         self.code = "XJ9K2M"
+        self.token = "t" * 32
         self.host = uuid4()
         self.head = 0
         self.epoch = 1
@@ -455,6 +457,32 @@ class FakeApi:
             for p in self.room.participants.values()
         ]
         return RoomPreview(room=self.room.room(), participants=people, participant_count=len(people))
+
+    async def accept_invitation(self, token: str, *, timeout_s: float = 10.0) -> RoomPreview:
+        await self._called("accept_invitation")
+        if token != self.room.token:
+            raise refusal("room_not_found")
+        return RoomPreview(room=self.room.room(), participants=[], participant_count=0)
+
+    async def create_invitation(
+        self,
+        room_id: UUID,
+        *,
+        expires_in: timedelta | None = None,
+        max_uses: int | None = None,
+        timeout_s: float = 10.0,
+    ) -> CreatedInvitation:
+        await self._called("create_invitation")
+        return CreatedInvitation(
+            id=uuid4(),
+            room_id=room_id,
+            created_by=self.user_id,
+            created_at=START,
+            expires_at=None if expires_in is None else START + expires_in,
+            max_uses=max_uses,
+            use_count=0,
+            token=self.room.token,
+        )
 
     async def join_room(
         self,

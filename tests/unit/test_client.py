@@ -43,6 +43,18 @@ async def test_nothing_happens_before_it_is_entered() -> None:
     await project.http.aclose()
 
 
+async def test_a_room_or_an_invitation() -> None:
+    project = FakeProject()
+    async with Spaces(URL, KEY, http_client=project.http) as spaces:
+        with pytest.raises(UsageError, match="either"):
+            spaces.join()
+        with pytest.raises(UsageError, match="either"):
+            spaces.join(ROOM, invitation="x" * 32)
+        spaces.join(invitation="x" * 32, display_name="Ada")
+    assert project.requests == []
+    await project.http.aclose()
+
+
 @pytest.mark.parametrize(("url", "key"), [("", KEY), (URL, ""), ("project.test", KEY), (URL, "sbp_123")])
 def test_a_wrong_url_or_key_is_refused_at_once(url: str, key: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -483,6 +483,60 @@ async def test_ban_unban_and_the_list(bench: Bench) -> None:
     assert bench.project.bodies("list_bans") == [{"p_room_id": ROOM, "p_limit": 1, "p_cursor": None}]
 
 
+INVITATION_JSON: JsonObject = {
+    "id": MESSAGE,
+    "room_id": ROOM,
+    "created_by": ADA,
+    "created_at": TIME,
+    "expires_at": None,
+    "max_uses": 2,
+    "use_count": 0,
+}
+TOKEN = "Zx9_-" * 6 + "ab"
+
+
+async def test_a_new_invitation_and_its_token(bench: Bench) -> None:
+    made: JsonObject = {"ok": True, "invitation": INVITATION_JSON, "token": TOKEN}
+    bench.project.on("create_invitation", httpx.ReadError("reset"), ok(made))
+    invitation = await turning(bench.clock, bench.rooms.create_invitation(ROOM, expires_in=None, max_uses=2))
+    assert (invitation.token, invitation.max_uses, invitation.is_used_up) == (TOKEN, 2, False)
+    assert TOKEN not in f"{invitation} {invitation!r}"
+    first, second = bench.project.bodies("create_invitation")
+    assert first == second
+    assert (first["p_room_id"], first["p_expires_in_s"], first["p_max_uses"]) == (ROOM, None, 2)
+    assert UUID(first["p_invitation_id"]).version == 4
+    bench.project.on("create_invitation", ok(made))
+    await bench.rooms.create_invitation(ROOM)
+    assert bench.project.bodies("create_invitation")[-1]["p_expires_in_s"] == 7 * 86_400
+
+
+@pytest.mark.parametrize("broken", [{}, {"id": "x"}, None])
+async def test_no_error_quotes_a_token(bench: Bench, broken: Any) -> None:
+    bench.project.on("create_invitation", ok({"ok": True, "token": TOKEN, "invitation": broken}))
+    error = await bench.error(bench.rooms.create_invitation(ROOM))
+    assert isinstance(error, ProtocolError)
+    assert TOKEN not in f"{error!r} {error} {error.raw}"
+    error = await bench.error(bench.rooms.accept_invitation(TOKEN + "!"))
+    assert isinstance(error, InvalidRequestError)
+    assert TOKEN not in f"{error!r} {error}"
+
+
+async def test_listing_revoking_and_accepting(bench: Bench) -> None:
+    bench.project.on("list_invitations", ok({"items": [INVITATION_JSON | {"use_count": 2}], "next_cursor": "more"}))
+    page = await bench.rooms.list_invitations(ROOM, limit=1)
+    assert (page.items[0].is_used_up, page.next_cursor) == (True, "more")
+    bench.project.on("revoke_invitation", ok({"ok": True}))
+    await bench.rooms.revoke_invitation(ROOM, page.items[0].id)
+    assert bench.project.bodies("revoke_invitation") == [{"p_room_id": ROOM, "p_invitation_id": MESSAGE}]
+    answer: JsonObject = {"ok": True, "room": ROOM_JSON, "participants": [], "participant_count": 0}
+    bench.project.on("accept_invitation", httpx.ReadError("reset"), ok(answer))
+    preview = await turning(bench.clock, bench.rooms.accept_invitation(f" {TOKEN}\n"))
+    assert preview.room.id == UUID(ROOM)
+    assert bench.project.bodies("accept_invitation") == [{"p_token": TOKEN}] * 2
+    bench.project.on("accept_invitation", ok({"ok": False, "code": "room_not_found", "message": "x", "hint": ""}))
+    assert type(await bench.error(bench.rooms.accept_invitation(TOKEN))) is NotFoundError
+
+
 @pytest.mark.parametrize("name", ["ban_participant", "unban_participant", "mute_participant", "transfer_host"])
 async def test_moderation_without_an_answer_is_open(bench: Bench, name: str) -> None:
     bench.project.on(name, *[httpx.ReadError("reset")] * 200)
@@ -566,6 +620,20 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
     "reason too long": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="x" * 501), "invalid_argument"),
     "reason with NUL": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="a\x00b"), "invalid_argument"),
     "ban of no id": (lambda rooms: rooms.ban_participant(ROOM, "bob"), "invalid_argument"),
+    "invitation for no time": (
+        lambda rooms: rooms.create_invitation(ROOM, expires_in=timedelta()),
+        "invalid_argument",
+    ),
+    "invitation too long": (
+        lambda rooms: rooms.create_invitation(ROOM, expires_in=timedelta(days=3651)),
+        "invalid_argument",
+    ),
+    "invitation for nobody": (lambda rooms: rooms.create_invitation(ROOM, max_uses=0), "invalid_argument"),
+    "invitation for all": (lambda rooms: rooms.create_invitation(ROOM, max_uses=10_001), "invalid_argument"),
+    "invitation id": (lambda rooms: rooms.create_invitation(ROOM, invitation_id="x"), "invalid_argument"),
+    "invitations limit": (lambda rooms: rooms.list_invitations(ROOM, limit=201), "invalid_argument"),
+    "revoke nothing": (lambda rooms: rooms.revoke_invitation(ROOM, "x"), "invalid_argument"),
+    "short token": (lambda rooms: rooms.accept_invitation("x" * 31), "invalid_argument"),
     "bans limit": (lambda rooms: rooms.list_bans(ROOM, limit=0), "invalid_argument"),
     "signal payload": (lambda rooms: rooms.signal(ROOM, "x", {"a": "x" * 1024}), "invalid_argument"),
     "signal ttl": (lambda rooms: rooms.signal(ROOM, "x", ttl_s=0), "invalid_argument"),

@@ -71,6 +71,16 @@ class Space:
         """A new account that has joined."""
         return await self.enter(await self.db.user(label, **claims))
 
+    async def appointed(self, label: str) -> Actor:
+        """A new moderator, let in by an invitation: also into a private room."""
+        made = await self.call(self.host, "create_invitation")
+        actor = await self.db.user(label)
+        assert (await self.db.call(actor, "accept_invitation", p_token=made["token"]))["ok"]
+        assert (await self.call(actor, "join_room", p_display_name=label, p_connection_id=uuid4()))["ok"]
+        await self.call(self.host, "revoke_invitation", p_invitation_id=made["invitation"]["id"])
+        await self.call(self.host, "set_participant_role", p_user_id=actor.id, p_role="moderator")
+        return actor
+
     async def say(self, who: Actor | Member, content: str = "hello", **arguments: Any) -> Json:
         """Insert a message; the stored one."""
         answer = await self.call(who, "insert_message", p_content=content, **arguments)

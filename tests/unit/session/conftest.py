@@ -124,12 +124,15 @@ class World:
     sessions: list[RoomSession] = field(default_factory=list[RoomSession])
     readers: list[Reader] = field(default_factory=list[Reader])
 
-    def session(self, *, api: FakeApi | None = None, options: SessionOptions | None = None) -> RoomSession:
+    def session(
+        self, *, api: FakeApi | None = None, options: SessionOptions | None = None, invitation: str | None = None
+    ) -> RoomSession:
         api = api or FakeApi(self.room)
         session = RoomSession(
             api=api,
             realtime=FakeRealtime(self.room, api.user_id),
-            room=self.room.code,
+            room=None if invitation else self.room.code,
+            invitation=invitation,
             display_name="Bob",
             options=options,
             clock=self.clock,

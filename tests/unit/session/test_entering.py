@@ -57,6 +57,23 @@ async def test_a_join_by_code_asks_in_this_order(world: World) -> None:
     assert api.calls[-1] == "leave_room"
 
 
+async def test_a_join_by_invitation(world: World) -> None:
+    api = FakeApi(world.room)
+    async with world.session(api=api, invitation=world.room.token) as session:
+        assert api.calls == ["accept_invitation", "join_room", "sync_room"]
+        invitation = await session.invite(max_uses=1)
+        assert (invitation.token, invitation.max_uses) == (world.room.token, 1)
+        assert world.room.token not in f"{session!r} {invitation!r}"
+    with pytest.raises(NotFoundError):
+        await world.session(invitation="x" * 32).__aenter__()
+
+
+async def test_a_session_without_a_room(world: World) -> None:
+    session = RoomSession(api=FakeApi(world.room), realtime=FakeRealtime(world.room, world.room.host))
+    with pytest.raises(UsageError, match="neither"):
+        await session.__aenter__()
+
+
 @pytest.mark.parametrize("as_text", [True, False])
 async def test_a_join_by_id_does_not_look_up_a_code(world: World, as_text: bool) -> None:
     api = FakeApi(world.room)
