@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import typer
 
+from spaces_sdk.cli import functions, migrations
 from spaces_sdk.cli.demo import demo
+from spaces_sdk.cli.migrate import migrate
 from spaces_sdk.cli.stack import down, status, up
 
 _HELP = """Rooms where people and AI bots hold one conversation, on Supabase.
 
 Start here: `spaces demo` shows three people and a bot in one room; `spaces up` runs a whole Supabase on this machine.
+For a Supabase project of your own: `spaces migrations copy`, then `supabase db push`.
 """
 
 app = typer.Typer(
@@ -26,6 +29,10 @@ app.command("down", short_help="Stop the stack of a data folder.")(down)
 app.command("status", short_help="Show address, keys and state of a running stack.")(status)
 
 app.command("demo", short_help="See three people and a bot in one room.")(demo)
+
+app.add_typer(migrations.app, name="migrations", short_help="Put the SQL into your Supabase project, or take it out.")
+app.add_typer(functions.app, name="functions", short_help="Put the edge functions into your Supabase project.")
+app.command("migrate", short_help="Apply the SQL to a database without the Supabase CLI.")(migrate)
 
 
 def main() -> None:

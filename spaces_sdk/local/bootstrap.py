@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from spaces_sdk.install.sql_files import SqlFile, run_file
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.sql_files import SqlFile, run_file
 
 _SQL_DIR = Path(__file__).with_name("sql")
 _MODES = ("closed", "open")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from spaces_sdk.install.migrate import migrate
+from spaces_sdk.install.package_files import migrations_dir
 from spaces_sdk.local.bootstrap import bootstrap
-from spaces_sdk.local.migrations import migrate, migrations_dir
 from spaces_sdk.local.postgres import PostgresCluster
 
 __all__ = ["bootstrap", "migrate", "migrations_dir", "prepare"]

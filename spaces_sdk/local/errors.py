@@ -25,22 +25,6 @@ class StackError(SpacesError):
             self.add_note(f"The last lines of its log:\n{log_tail}")
 
 
-class MigrationError(StackError):
-    """A SQL file failed; the whole file was rolled back.
-
-    Attributes:
-        file: Name of the file.
-        line: Line of the failing statement, from 1; 0 where it is not known.
-    """
-
-    default_code = "migration_failed"
-
-    def __init__(self, message: str, *, file: str, line: int, hint: str = "") -> None:
-        super().__init__(message, hint=hint, part="postgres")
-        self.file = file
-        self.line = line
-
-
 def missing_extra(what: str) -> ConfigError:
     """The error for a package that only the extra `local` brings."""
     return ConfigError(

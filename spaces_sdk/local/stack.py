@@ -14,11 +14,12 @@ from typing import Self
 
 import psycopg
 
+from spaces_sdk.install.errors import DatabaseError
+from spaces_sdk.install.migrate import migrate
 from spaces_sdk.local.bootstrap import bootstrap
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.folder import StackFolder, StackSecrets, StackState
 from spaces_sdk.local.gateway.keys import Role, legacy_key
-from spaces_sdk.local.migrations import migrate
 from spaces_sdk.local.parts import PARTS, READY_WITHIN_S, Lite, Ports, start_gateway, start_realtime
 from spaces_sdk.local.ports import HOST, ReservedPort, listen_on
 from spaces_sdk.local.postgres import PostgresCluster, temporary_folder
@@ -181,7 +182,7 @@ class LocalStack:
             )
             await self._start_parts()
             self._write_state()
-        except (OSError, psycopg.Error) as error:
+        except (OSError, psycopg.Error, DatabaseError) as error:
             failure = await self._named(error)
             await self.stop()
             raise failure from error
@@ -239,9 +240,9 @@ class LocalStack:
                 raise StackError(f"cannot start {name}: there is no such part", code="usage", hint=", ".join(PARTS))
         self._write_state()
 
-    async def _named(self, error: OSError | psycopg.Error) -> StackError:
+    async def _named(self, error: OSError | psycopg.Error | DatabaseError) -> StackError:
         """What a start failed of: the part that ended meanwhile, else the error itself (a full disk, say)."""
-        if isinstance(error, psycopg.OperationalError):
+        if isinstance(error, psycopg.OperationalError | DatabaseError):
             try:
                 async with asyncio.timeout(_CRASH_SEEN_WITHIN_S):
                     return await self.wait_failed()

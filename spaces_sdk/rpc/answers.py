@@ -30,7 +30,7 @@ from spaces_sdk.rpc.http_errors import (
     transport_error,
 )
 
-MIGRATE_HINT: Final = "copy the migrations into the project's supabase folder and run `supabase db push`"
+MIGRATE_HINT: Final = "run `spaces migrations copy` in your app's folder, then `supabase db push`"
 
 
 class Effect(Enum):

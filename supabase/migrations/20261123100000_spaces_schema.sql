@@ -1,22 +1,6 @@
 -- Schema `spaces`: what no client sees. Settings, limits and error codes.
 -- `public` holds what clients read (under row level security) and call; every write is a function there.
 
--- An app may have tables of these names already: stop before anything is changed.
-do $$
-declare
-  v_taken text;
-begin
-  select string_agg(n.name, ', ') into v_taken
-  from unnest(array['public.rooms', 'public.room_modes', 'public.room_participants', 'public.room_messages',
-                    'public.room_message_reactions']) as n (name)
-  where to_regclass(n.name) is not null;
-  if v_taken is not null then
-    raise exception 'cannot install spaces: there are already relations named %', v_taken
-      using hint = 'Rename yours, or install into another project. Nothing was changed.';
-  end if;
-end
-$$;
-
 create schema spaces;
 revoke all on schema spaces from public;
 comment on schema spaces is 'Internals of spaces-sdk: never expose it through the API.';

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from spaces_sdk.install.errors import MigrationError
+from spaces_sdk.install.package_files import migrations
 from spaces_sdk.local.database import migrate
-from spaces_sdk.local.errors import MigrationError
 from spaces_sdk.local.postgres import PostgresCluster
 from tests.db.support.database import Database
 from tests.db.support.rooms import check_steps, open_space
@@ -19,23 +22,42 @@ async def test_a_second_time_there_is_nothing_to_do(fresh_db: Database, cluster:
 
 
 @pytest.mark.parametrize(
-    "taken", ["rooms", "room_messages", "room_participants", "room_modes", "room_message_reactions"]
+    ("taken", "named"),
+    [
+        ("create table public.rooms (id integer)", "public.rooms"),
+        ("create view public.room_messages as select 1 as id", "public.room_messages"),
+        ("create type public.room_modes as enum ('quiet')", "public.room_modes"),
+        ("create function public.join_room(text) returns int language sql as 'select 1'", r"public.join_room\(\)"),
+        ("create schema spaces", "schema spaces"),
+    ],
+    ids=["table", "view", "type", "function", "schema"],
 )
-async def test_tables_of_our_names_are_refused_before_anything_is_changed(
-    templates: Templates, cluster: PostgresCluster, taken: str
+async def test_what_has_our_names_is_refused_before_anything_is_changed(
+    templates: Templates, cluster: PostgresCluster, taken: str, named: str
 ) -> None:
+    everything = """select 'class', oid::regclass::text from pg_class where relnamespace::regnamespace::text !~ '^pg_'
+                    union select 'function', oid::regprocedure::text from pg_proc
+                    where pronamespace::regnamespace::text !~ '^pg_'
+                    union select 'schema', nspname from pg_namespace where nspname !~ '^pg_'"""
     database = await templates.bootstrapped()
     try:
-        await database.sql(f"create table public.{taken} (id integer)")
-        with pytest.raises(MigrationError, match=taken):
+        await database.sql(taken)
+        before = await database.sql(everything)
+        with pytest.raises(MigrationError, match=named):
             await migrate(cluster.url("postgres", database.name))
-        ours = await database.column(
-            """select relname from pg_class where relnamespace = 'public'::regnamespace
-               union all select nspname from pg_namespace where nspname = 'spaces'"""
-        )
-        assert ours == [taken]
+        assert sorted(map(str, await database.sql(everything))) == sorted(map(str, before))
     finally:
         await database.aclose()
+
+
+async def test_every_name_that_we_take_is_looked_at_first(fresh_db: Database) -> None:
+    code = migrations()[0].path.read_text(encoding="utf-8")
+    checked = set(re.findall(r"^ +'(\w+)',?$|'(room\w+)'", code, re.MULTILINE))
+    ours = await fresh_db.column(
+        """select relname from pg_class where relkind in ('r', 'v') and relnamespace = 'public'::regnamespace
+           union select proname from pg_proc where pronamespace = 'public'::regnamespace"""
+    )
+    assert {function or table for function, table in checked} == set(ours), "add it to the first migration"
 
 
 async def test_what_cannot_be_published_is_stored_all_the_same(fresh_db: Database) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from spaces_sdk.local.database import migrations_dir
-from spaces_sdk.local.sql_files import SqlFile
+from spaces_sdk.install.package_files import migrations_dir
+from spaces_sdk.install.sql_files import SqlFile
 
 pytestmark = pytest.mark.db
 

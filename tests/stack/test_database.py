@@ -10,9 +10,10 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from spaces_sdk.install.errors import MigrationError
+from spaces_sdk.install.package_files import migrations_dir
 from spaces_sdk.local.database import bootstrap, migrate, prepare
-from spaces_sdk.local.errors import MigrationError, StackError
-from spaces_sdk.local.migrations import migrations_dir
+from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.postgres import PostgresCluster
 
 pytestmark = pytest.mark.stack

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spaces_sdk.install.package_files import migrations_dir
+from spaces_sdk.install.sql_files import SqlFile, split_statements
 from spaces_sdk.local.bootstrap import bootstrap_files
-from spaces_sdk.local.migrations import migrations_dir
-from spaces_sdk.local.sql_files import SqlFile, split_statements
 
 pytestmark = pytest.mark.unit
 

@@ -18,6 +18,7 @@ LAYERS = [
     {"rpc", "auth", "rooms"},
     {"session"},
     {"client"},
+    {"install"},
     {"local"},
     {"demo", "cli"},
 ]
@@ -27,7 +28,8 @@ LEAVES = LAYERS[0]
 
 NARROW = {
     "realtime": {"errors", "clock", "config", "deadline"},
-    "local": LEAVES,
+    "install": LEAVES,
+    "local": LEAVES | {"install"},
 }
 """Parts that others take by themselves: they import less than their layer would allow."""
 

@@ -10,7 +10,7 @@ from typing import LiteralString, cast
 
 import psycopg
 
-from spaces_sdk.local.errors import MigrationError
+from spaces_sdk.install.errors import MigrationError
 
 # What a statement's end must not be looked for in: comments, strings, quoted names, dollar-quoted bodies.
 _TOKEN = re.compile(
@@ -30,10 +30,17 @@ _BLOCK_COMMENT = re.compile(r"/\*|\*/")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement without its semicolon, and the line where it begins, from 1."""
+    """One SQL statement without its semicolon.
+
+    Attributes:
+        text: From its first word on.
+        line: Line where that stands, from 1.
+        source: With the comments before it, as the Supabase CLI records it.
+    """
 
     text: str
     line: int
+    source: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ async def run_file(conn: psycopg.AsyncConnection, file: SqlFile) -> None:
                 f"cannot apply {file.name}, line {line}: {reason}",
                 file=file.name,
                 line=line,
-                hint=error.diag.message_hint or "the file was rolled back; mend it and run again",
+                hint=error.diag.message_hint or "the file was rolled back, those before it stay; mend it and run again",
             ) from error
 
 
@@ -109,6 +116,7 @@ def _line_of(statement: Statement, position: str | None) -> int:
 
 
 def _add(statements: list[Statement], text: str, start: int, end: int) -> None:
+    source = text[start:end].strip()
     while start < end:  # comments and blank lines before a statement do not belong to it
         if text[start].isspace():
             start += 1
@@ -121,7 +129,7 @@ def _add(statements: list[Statement], text: str, start: int, end: int) -> None:
             break
     body = text[start:end].rstrip()
     if body:
-        statements.append(Statement(body, text.count("\n", 0, start) + 1))
+        statements.append(Statement(body, text.count("\n", 0, start) + 1, source))
 
 
 def _end_of_comment(text: str, position: int) -> int:
