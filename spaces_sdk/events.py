@@ -35,6 +35,8 @@ class LeftReason(StrEnum):
     TIMEOUT = "timeout"
     KICKED = "kicked"
     BANNED = "banned"
+    GONE = "gone"
+    """They are no participants any more: their account was deleted."""
 
 
 class GapReason(StrEnum):

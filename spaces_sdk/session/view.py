@@ -21,7 +21,7 @@ from spaces_sdk.events import (
 )
 from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Role, Room, RoomState, SyncPage
 
-_REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED})
+_REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED, LeftReason.GONE})
 
 
 class RoomView:

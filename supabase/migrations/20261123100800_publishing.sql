@@ -1,6 +1,19 @@
 -- The one way to write: lock the room, read, write, take a step, publish; all in one transaction.
 
--- Locks the room: for no key update, which does not collide with the key share locks of foreign keys.
+-- Holds an account: false when it is gone. The deletion of an account locks the account and then its rows in all rooms,
+-- without the lock of any. So whoever writes rows of others holds their accounts first, after the room and before any row:
+-- then neither waits for the other in a ring, and no foreign key finds that an account has gone meanwhile.
+create function spaces.hold_account(p_user_id uuid)
+returns boolean language plpgsql volatile set search_path = '' as $$
+begin
+  perform from auth.users u where u.id = p_user_id for key share;
+  return found;
+end
+$$;
+revoke all on function spaces.hold_account(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.hold_account(uuid) is 'Keeps an account from being deleted until the transaction ends; false when it is gone.';
+
+-- Locks the room: for no key update, which does not collide with the key share locks of foreign keys; and the caller's account.
 -- Read everything else after it and in a later statement: only such a read sees what the wait let pass.
 create function spaces.lock_room(p_room_id uuid, p_operation text)
 returns spaces.room_heads language plpgsql volatile set search_path = '' as $$
@@ -10,12 +23,14 @@ begin
   select h.* into v_head from spaces.room_heads h where h.room_id = p_room_id for no key update;
   if not found then
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
+  elsif not spaces.hold_account(auth.uid()) then
+    perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', p_operation), 'Sign in again.');
   end if;
   return v_head;
 end
 $$;
 revoke all on function spaces.lock_room(uuid, text) from public, anon, authenticated, service_role;
-comment on function spaces.lock_room(uuid, text) is 'Takes the room''s lock, or 404.';
+comment on function spaces.lock_room(uuid, text) is 'Takes the room''s lock and holds the caller''s account; 404 or 401 otherwise.';
 
 create function spaces.topic(p_room_id uuid, p_epoch integer)
 returns text language plpgsql immutable set search_path = '' as $$
@@ -116,12 +131,18 @@ $$;
 revoke all on function spaces.write_system_message(uuid, public.room_participants, text) from public, anon, authenticated, service_role;
 comment on function spaces.write_system_message(uuid, public.room_participants, text) is 'A notice in the conversation: joined or left.';
 
+-- Only the deletion of the host's account holds the room's row without the lock; it is not worth waiting for. At most once in
+-- a transaction: a second change of the same row would look at its foreign keys, and wait for that account.
 create function spaces.touch_room(p_room_id uuid)
 returns void language plpgsql volatile set search_path = '' as $$
 begin
   update public.rooms r set last_activity = clock_timestamp()
-  where r.id = p_room_id
-    and r.last_activity < clock_timestamp() - make_interval(secs => (select c.activity_refresh_s from spaces.config c)::double precision);
+  where r.id in (
+    select o.id from public.rooms o
+    where o.id = p_room_id
+      and o.last_activity < now()
+      and o.last_activity < clock_timestamp() - make_interval(secs => (select c.activity_refresh_s from spaces.config c)::double precision)
+    for no key update skip locked);
 end
 $$;
 revoke all on function spaces.touch_room(uuid) from public, anon, authenticated, service_role;

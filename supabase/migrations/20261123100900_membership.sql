@@ -85,18 +85,28 @@ comment on function spaces.require_host(uuid, uuid, text) is 'The room, if the c
 create function spaces.sweep_room(p_room_id uuid)
 returns integer language plpgsql volatile set search_path = '' as $$
 declare
+  v_user_ids uuid[];
   v_gone jsonb;
 begin
-  update spaces.connections c set ended_at = clock_timestamp()
-  where c.room_id = p_room_id and c.ended_at is null and c.expires_at <= clock_timestamp();
-  with gone as (
-    update public.room_participants p set is_online = false, voice_since = null
-    where p.room_id = p_room_id and p.is_online and not exists (
-      select from spaces.connections c where c.room_id = p_room_id and c.user_id = p.user_id and c.ended_at is null)
-    returning p.*
-  )
-  select jsonb_agg(spaces.participant_json(g::public.room_participants, r.host_user_id) order by g.joined_at, g.id) into v_gone
-  from gone g join public.rooms r on r.id = p_room_id;
+  perform spaces.settle_departures(p_room_id);
+  -- Their accounts are held first. One that is being deleted at this moment takes its rows along by itself.
+  select array_agg(x.id) into v_user_ids from (
+    select u.id from auth.users u
+    where u.id in (select c.user_id from spaces.connections c
+                   where c.room_id = p_room_id and c.ended_at is null and c.expires_at <= clock_timestamp())
+    for key share of u skip locked) x;
+  if v_user_ids is not null then
+    update spaces.connections c set ended_at = clock_timestamp()
+    where c.room_id = p_room_id and c.user_id = any (v_user_ids) and c.ended_at is null and c.expires_at <= clock_timestamp();
+    with gone as (
+      update public.room_participants p set is_online = false, voice_since = null
+      where p.room_id = p_room_id and p.user_id = any (v_user_ids) and p.is_online and not exists (
+        select from spaces.connections c where c.room_id = p_room_id and c.user_id = p.user_id and c.ended_at is null)
+      returning p.*
+    )
+    select jsonb_agg(spaces.participant_json(g::public.room_participants, r.host_user_id) order by g.joined_at, g.id) into v_gone
+    from gone g join public.rooms r on r.id = p_room_id;
+  end if;
   if v_gone is not null then
     perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object('participants', v_gone, 'reason', 'timeout'));
     perform spaces.touch_room(p_room_id);
@@ -113,16 +123,17 @@ comment on function spaces.sweep_room(uuid) is
 create function spaces.promote_host(p_room_id uuid)
 returns void language plpgsql volatile set search_path = '' as $$
 declare
+  v_user_id uuid;
   v_room public.rooms;
 begin
-  update public.rooms r set host_user_id = n.user_id
-  from (
-    select p.user_id from public.room_participants p
-    where p.room_id = p_room_id and p.status = 'active'
-    order by p.role = 'moderator' desc, p.kind = 'human' desc, p.joined_at, p.id
-    limit 1
-  ) n
-  where r.id = p_room_id and r.host_user_id is null
+  -- Not one whose account is being deleted at this moment.
+  select u.id into v_user_id
+  from public.room_participants p join auth.users u on u.id = p.user_id
+  where p.room_id = p_room_id and p.status = 'active'
+  order by p.role = 'moderator' desc, p.kind = 'human' desc, p.joined_at, p.id
+  limit 1 for key share of u skip locked;
+  update public.rooms r set host_user_id = v_user_id
+  where r.id = p_room_id and r.host_user_id is null and v_user_id is not null
   returning r.* into v_room;
   if found then
     perform spaces.step(p_room_id, 'room:state-updated', jsonb_build_object('state', spaces.state_json(v_room)));

@@ -149,6 +149,9 @@ begin
       spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'create', spaces.nil_uuid(), 'create')));
   end if;
   perform spaces.lock_rooms_of(v_user_id);
+  if not spaces.hold_account(v_user_id) then -- deleted at this moment
+    perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', c_operation), 'Sign in again.');
+  end if;
   loop
     v_answer := spaces.repeated_room(v_room_id, v_user_id, c_operation);
     exit when v_answer is not null;

@@ -133,7 +133,8 @@ begin
   loop
     -- The room's lock only where there is something to write under it: a heartbeat is frequent, a sweep is not.
     -- Also for a lease of the caller that is about to end: a join that counts it as gone must not be under way meanwhile.
-    if exists (select from public.rooms r where r.id = v_room_id and (r.host_user_id is null
+    if exists (select from spaces.departures d where d.room_id = v_room_id)
+       or exists (select from public.rooms r where r.id = v_room_id and (r.host_user_id is null
         or exists (select from spaces.streams s where s.room_id = r.id and s.expires_at <= clock_timestamp())
         or exists (
         select from spaces.connections c cross join spaces.config f

@@ -89,6 +89,9 @@ begin
       perform spaces.lock_rooms_of(v_user_id);
       perform spaces.require_free_room_slot(v_user_id, c_operation);
     end if;
+    if not v_new.is_active then
+      perform spaces.hold_accounts_of_room(p_room_id);
+    end if;
     update public.rooms r set
       current_mode = v_new.current_mode, conversation_active = v_new.conversation_active, name = v_new.name,
       max_participants = v_new.max_participants, settings = v_new.settings, visibility = v_new.visibility,

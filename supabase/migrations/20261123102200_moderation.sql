@@ -63,11 +63,12 @@ comment on function spaces.require_right(text, uuid, uuid, text) is 'The room, i
 -- removed before: to them it is done already, or may still be done.
 create function spaces.require_target(
   p_action text, p_room public.rooms, p_user_id uuid, p_their_id uuid, p_operation text, p_or_removed boolean default false
-) returns public.room_participants language plpgsql stable set search_path = '' as $$
+) returns public.room_participants language plpgsql volatile set search_path = '' as $$
 declare
   v_them public.room_participants;
   v_my_role text;
 begin
+  perform spaces.hold_account(p_their_id); -- their participant goes with it, so the next statement knows
   select p.* into v_them from public.room_participants p
   where p.room_id = p_room.id and p.user_id = p_their_id and (p.status = 'active' or p_or_removed);
   if not found then

@@ -12,6 +12,7 @@ begin
   end if;
   v_head := spaces.lock_room(p_room_id, c_operation);
   perform spaces.require_host(p_room_id, v_user_id, c_operation);
+  perform spaces.hold_accounts_of_room(p_room_id, p_with_words => true);
   perform spaces.erase_room(v_head);
   return jsonb_build_object('ok', true);
 end
@@ -56,8 +57,54 @@ $$;
 revoke all on function spaces.purge() from public, anon, authenticated, service_role;
 comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets, old records of moderation and dead invitations, in batches.';
 
+-- Deletes rows of a room, newest messages first, until nothing is left or the budget is used up. It passes over what somebody
+-- holds: only the deletion of an account does, and waiting for that with so many rows in hand could close a ring.
+-- Without sequential scans: where a table has grown since it was analysed last, one would be made for each row.
+create function spaces.empty_room(p_room_id uuid, p_budget bigint)
+returns jsonb language plpgsql volatile set search_path = '' set enable_seqscan = off as $$
+declare
+  v_left bigint := p_budget;
+  v_messages bigint;
+  v_deleted bigint;
+  v_table text;
+  v_is_empty boolean := true;
+  v_has_rows boolean;
+begin
+  foreach v_table in array array['public.room_message_reactions', 'public.room_messages', 'spaces.admissions', 'spaces.invitations',
+                                 'spaces.bans', 'public.room_participants'] loop
+    if v_table = 'public.room_messages' then
+      -- With a message go the references of its replies, which are newer: nobody may hold one of those either.
+      if not spaces.try_hold_accounts(array(
+          select m.user_id from public.room_messages m where m.room_id = p_room_id order by m.seq desc limit v_left)) then
+        return jsonb_build_object('messages', 0, 'left', v_left, 'is_empty', false);
+      end if;
+    end if;
+    execute format(
+      'with batch as materialized (
+         select y.ctid as at from %1$s y where y.room_id = $1 %2$s limit $2 for update skip locked
+       ), gone as (
+         delete from %1$s x using batch b where x.ctid = b.at returning 1)
+       select count(*) from gone',
+      v_table, case when v_table = 'public.room_messages' then 'order by y.seq desc' else '' end)
+      into v_deleted using p_room_id, v_left;
+    execute format('select exists (select from %s y where y.room_id = $1)', v_table) into v_has_rows using p_room_id;
+    v_left := v_left - v_deleted;
+    if v_table = 'public.room_messages' then
+      v_messages := v_deleted;
+    end if;
+    if v_has_rows then
+      v_is_empty := false;
+      exit;
+    end if;
+  end loop;
+  return jsonb_build_object('messages', coalesce(v_messages, 0), 'left', v_left, 'is_empty', v_is_empty);
+end
+$$;
+revoke all on function spaces.empty_room(uuid, bigint) from public, anon, authenticated, service_role;
+comment on function spaces.empty_room(uuid, bigint) is 'Deletes up to so many rows of a room under its lock; says how many messages, what is left of the budget, and whether the room is empty.';
+
 -- Deletes closed rooms and those without activity for longer than they are kept. In batches, so that no call is long
--- and no room waits: at most 20 rooms and 20,000 messages, none that somebody holds, none with a live lease.
+-- and no room waits: at most 20 rooms and 20,000 rows in them, none that somebody holds, none with a live lease.
 create function public.cleanup_inactive_rooms()
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
@@ -67,7 +114,7 @@ declare
   v_room_id uuid;
   v_head spaces.room_heads;
   v_room public.rooms;
-  v_deleted bigint;
+  v_emptied jsonb;
   v_rooms_deleted integer := 0;
   v_messages_deleted bigint := 0;
   v_has_more boolean;
@@ -87,19 +134,22 @@ begin
       continue;
     end if;
     -- A heartbeat extends without the room's lock: wait for those under way, and count in a later statement.
+    if not spaces.try_hold_accounts(array(
+        select c.user_id from spaces.connections c where c.room_id = v_room_id and c.ended_at is null)) then
+      v_has_more := true;
+      continue;
+    end if;
     perform from spaces.connections c where c.room_id = v_room_id and c.ended_at is null for no key update;
     select r.* into v_room from public.rooms r
     where r.id = v_room_id and (not r.is_active or r.last_activity < clock_timestamp() - r.expires_after);
     continue when not found or spaces.live_user_count(v_room_id) > 0; -- somebody came back meanwhile
-    with batch as (
-      select m.id from public.room_messages m where m.room_id = v_room_id order by m.seq limit v_budget
-    ), gone as (
-      delete from public.room_messages m using batch b where m.id = b.id returning 1
-    )
-    select count(*) into v_deleted from gone;
-    v_budget := v_budget - v_deleted;
-    v_messages_deleted := v_messages_deleted + v_deleted;
-    if not exists (select from public.room_messages m where m.room_id = v_room_id) then
+    v_emptied := spaces.empty_room(v_room_id, v_budget);
+    v_budget := (v_emptied ->> 'left')::bigint;
+    v_messages_deleted := v_messages_deleted + (v_emptied ->> 'messages')::bigint;
+    perform from public.rooms r where r.id = v_room_id for update skip locked;
+    if not found then
+      v_has_more := true;
+    elsif (v_emptied ->> 'is_empty')::boolean then
       perform spaces.erase_room(v_head);
       v_rooms_deleted := v_rooms_deleted + 1;
     else
@@ -134,6 +184,8 @@ begin
       select c.room_id from spaces.connections c where c.ended_at is null and c.expires_at <= clock_timestamp()
       union
       select s.room_id from spaces.streams s where s.expires_at <= clock_timestamp()
+      union
+      select d.room_id from spaces.departures d
       limit 20) x
     order by x.room_id
   loop
@@ -142,6 +194,7 @@ begin
       v_gone := v_gone + spaces.sweep_room(v_room_id);
     elsif not exists (select from spaces.room_heads h where h.room_id = v_room_id) then
       update spaces.connections c set ended_at = clock_timestamp() where c.room_id = v_room_id and c.ended_at is null;
+      delete from spaces.departures d where d.room_id = v_room_id;
     end if;
   end loop;
   return v_gone;

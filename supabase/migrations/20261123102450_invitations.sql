@@ -102,9 +102,8 @@ declare
 begin
   delete from spaces.invitations i where i.id in (
     select o.id from spaces.invitations o
-    where o.expires_at < v_long_ago or o.revoked_at < v_long_ago
-      or (o.use_count = o.max_uses and o.created_at < v_long_ago
-          and not exists (select from spaces.admissions a where a.invitation_id = o.id))
+    where (o.expires_at < v_long_ago or o.revoked_at < v_long_ago or (o.use_count = o.max_uses and o.created_at < v_long_ago))
+      and not exists (select from spaces.admissions a where a.invitation_id = o.id)
     limit 20000 for update skip locked);
 end
 $$;

@@ -173,13 +173,13 @@ begin
                 where a.room_id = p_room.id and a.user_id = p_user_id and a.invitation_id is not null and a.expires_at > clock_timestamp()) then
     return true;
   end if;
+  if not spaces.hold_account(p_user_id) then
+    perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', p_operation), 'Sign in again.');
+  end if;
   update spaces.invitations i set use_count = i.use_count + 1
   where i.id = p_invitation.id and i.use_count < coalesce(i.max_uses, i.use_count + 1);
   if not found then
     return false;
-  end if;
-  if not exists (select from auth.users u where u.id = p_user_id) then
-    perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', p_operation), 'Sign in again.');
   end if;
   insert into spaces.admissions as a (room_id, user_id, expires_at, invitation_id)
   values (p_room.id, p_user_id, coalesce(p_invitation.expires_at, 'infinity'), p_invitation.id)

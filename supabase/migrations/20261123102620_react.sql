@@ -14,6 +14,17 @@ $$;
 revoke all on function spaces.is_emoji(text) from public, anon, authenticated, service_role;
 comment on function spaces.is_emoji(text) is 'Whether a text is made of emojis, up to 16 characters.';
 
+create function spaces.reaction_counts(p_message_id uuid)
+returns jsonb language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(n.emoji, n.count), '{}')
+    from (select x.emoji, count(*) as count from public.room_message_reactions x where x.message_id = p_message_id group by x.emoji) n);
+end
+$$;
+revoke all on function spaces.reaction_counts(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.reaction_counts(uuid) is 'The reactions to a message, by emoji.';
+
 create function public.react(p_room_id uuid, p_message_id uuid, p_emoji text, p_is_on boolean default true)
 returns jsonb language plpgsql volatile security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
@@ -64,12 +75,7 @@ begin
     perform from public.room_messages m where m.id = v_message.id for no key update;
     delete from public.room_message_reactions x where x.message_id = v_message.id and x.user_id = v_user_id and x.emoji = p_emoji;
   end if;
-  -- Counted anew: a deleted account has taken its reactions along without a word.
-  update public.room_messages m
-  set revision = v_head.head + 1,
-      reactions = (
-        select coalesce(jsonb_object_agg(n.emoji, n.count), '{}')
-        from (select x.emoji, count(*) as count from public.room_message_reactions x where x.message_id = v_message.id group by x.emoji) n)
+  update public.room_messages m set revision = v_head.head + 1, reactions = spaces.reaction_counts(m.id)
   where m.id = v_message.id returning m.* into v_message;
   return spaces.publish_change(v_message);
 end

@@ -93,8 +93,8 @@ revoke all on function spaces.end_stream(public.room_messages, text, text, jsonb
 comment on function spaces.end_stream(public.room_messages, text, text, jsonb) is
   'Ends a stream as final or stopped, under the room''s lock; the answer of the call that did it.';
 
--- For those who take an author''s right to write, and for the sweep. After the rows of participants, in the order of seq:
--- so does the deletion of an account.
+-- For those who take an author''s right to write, and for the sweep. The former hold the author's account; the latter passes
+-- over a message that the deletion of its author holds, and stops it the next time.
 create function spaces.end_streams(p_room_id uuid, p_user_id uuid default null, p_is_expired boolean default false)
 returns integer language plpgsql volatile set search_path = '' as $$
 declare
@@ -105,7 +105,7 @@ begin
     select m.* from spaces.streams s join public.room_messages m on m.id = s.message_id
     where s.room_id = p_room_id and (p_user_id is null or m.user_id = p_user_id)
       and (not p_is_expired or s.expires_at <= clock_timestamp())
-    order by m.seq
+    order by m.seq for no key update of m skip locked
   loop
     perform spaces.end_stream(v_message, 'stopped');
     v_ended := v_ended + 1;

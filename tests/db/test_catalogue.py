@@ -318,14 +318,18 @@ async def test_the_topics_have_a_policy_that_lets_in_and_one_that_shuts_out(eith
     assert {tuple(row["roles"]) for row in rows if row["permissive"] == "RESTRICTIVE"} == {("public",)}
 
 
-async def test_only_the_activity_of_a_room_hangs_on_a_trigger(either: Database) -> None:
+async def test_triggers_note_activity_and_deleted_accounts_and_nothing_else(either: Database) -> None:
     # A trigger fires before `on conflict` is found: one that took steps or published would do so for repeats.
     triggers = await either.sql(
         f"""select t.tgrelid::regclass::text as on_table, p.proname from pg_trigger t
             join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid
             where not t.tgisinternal and c.relnamespace in {OURS}"""
     )
-    assert triggers == [{"on_table": "room_messages", "proname": "update_room_activity"}]
+    assert {(row["on_table"], row["proname"]) for row in triggers} == {
+        ("room_messages", "update_room_activity"),
+        ("room_message_reactions", "note_departed_reactions"),
+        ("room_participants", "note_departed_participants"),
+    }
 
 
 async def test_the_head_of_a_room_can_be_updated_in_place(either: Database) -> None:

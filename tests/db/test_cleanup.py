@@ -122,6 +122,41 @@ async def test_twenty_thousand_messages_a_call(db: Database) -> None:
     assert second == {"rooms_deleted": 1, "messages_deleted": 5_000, "has_more": False}
 
 
+async def test_what_belongs_to_a_room_counts_too(db: Database) -> None:
+    # Reactions and people: each is a row to delete, and a call is to be short.
+    space = await open_space(db)
+    await space.enter(space.host)
+    said = await space.say(space.host)
+    await db.sql(
+        """with people as (
+             insert into auth.users (id, aud, role) select gen_random_uuid(), 'authenticated', 'authenticated'
+             from generate_series(1, 12000) returning id),
+           members as (
+             insert into public.room_participants (room_id, user_id, display_name) select %(room)s, id, 'x' from people)
+           insert into public.room_message_reactions (message_id, user_id, emoji, room_id)
+           select %(message)s, id, '👍', %(room)s from people""",
+        {"room": space.id, "message": said["id"]},
+    )
+    await space.call(space.host, "update_room_state", p_changes={"is_active": False})
+    await db.sql("delete from spaces.connections")
+    assert await clean(db) == {"rooms_deleted": 0, "messages_deleted": 2, "has_more": True}
+    assert await db.value("select count(*) from public.room_participants where room_id = %s", [space.id]) == 4003
+    assert await clean(db) == {"rooms_deleted": 1, "messages_deleted": 0, "has_more": False}
+
+
+async def test_a_room_whose_author_is_being_deleted_is_left_for_the_next_call(db: Database) -> None:
+    space = await open_space(db)
+    bob = await space.newcomer("bob")
+    said = await space.say(bob)
+    await space.say(bob, p_reply_to=said["id"])
+    await space.expire(bob)
+    await let_pass(space, 48)
+    async with db.superuser.connection() as connection, connection.transaction():
+        await connection.execute("delete from auth.users where id = %s", [bob.id])
+        assert (await clean(db))["has_more"] is True
+    assert (await clean(db))["rooms_deleted"] == 1
+
+
 async def test_a_room_that_somebody_is_changing_is_left_for_the_next_call(db: Database) -> None:
     space = await open_space(db)
     await let_pass(space, 48)

@@ -129,4 +129,12 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="returns jsonb language plpgsql volatile security definer",
         test="tests/db/test_sync.py::test_what_is_committed_while_a_sync_runs_is_no_part_of_it",
     ),
+    Sabotage(
+        name="accounts-not-held",
+        breaks="a call beside the deletion of an account ends in an answer of ours",
+        file=f"{MIGRATIONS}/20261123100800_publishing.sql",
+        old="perform from auth.users u where u.id = p_user_id for key share;",
+        new="perform from auth.users u where u.id = p_user_id;",
+        test="tests/db/test_deleted_accounts.py::test_a_call_beside_a_deletion_ends_in_an_answer[insert_message-the caller's]",
+    ),
 )
