@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration check format ci sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration check format ci conformance sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -48,13 +48,16 @@ format: $(VENV)/.ready ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+conformance: $(VENV)/.ready ## The recordings of the real Realtime against the local one, frame by frame
+	$(BIN)/python -m tests.conformance $(ARGS)
+
 sabotage: $(VENV)/.ready ## Break each guarantee on purpose and see its test turn red
 	$(BIN)/python -m tests.sabotage $(ARGS)
 
 chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, then count (ARGS="--seconds 600 --sessions 12")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-ci: check test test-db15 sabotage chaos demo ## All of it
+ci: check test test-db15 conformance sabotage chaos demo ## All of it
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces

@@ -160,7 +160,8 @@ async def test_a_slot_of_another_database_is_left_alone(realtime_cluster: Postgr
 async def test_with_faithful_loss_what_is_sent_meanwhile_is_lost(
     start_server: ServerFactory, database: Database
 ) -> None:
-    async with start_server(faithful_loss=True, reconnect_base_s=0.5) as server, Client.connected(server) as client:
+    lossy = start_server(faithful_loss=True, faithful_reconnect_base_s=0.5)
+    async with lossy as server, Client.connected(server) as client:
         await client.join(TOPIC, user="alice")
         await database.execute(TERMINATE, (APPLICATION_NAME,))
         await eventually(lambda: not server.hub.follower.is_streaming, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -79,9 +79,15 @@ class StoredMessage:
 
 
 class Authorizer:
-    """A few connections to the database, and the questions that go over them."""
+    """A few connections to the database, and the questions that go over them.
 
-    def __init__(self, settings: RealtimeSettings) -> None:
+    Args:
+        settings: Where the database is, and how long to wait for it.
+        on_use: Called before each question.
+    """
+
+    def __init__(self, settings: RealtimeSettings, *, on_use: Callable[[], None] | None = None) -> None:
+        self._on_use = on_use
         self._timeout_s = settings.database_timeout_s
         milliseconds = int(settings.database_timeout_s * 1000)
         self._pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
@@ -164,6 +170,8 @@ class Authorizer:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[_Connection]:
+        if self._on_use is not None:
+            self._on_use()
         try:
             async with asyncio.timeout(self._timeout_s), self._pool.connection() as connection:
                 yield connection

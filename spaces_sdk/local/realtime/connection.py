@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 from websockets.frames import Frame, Opcode
@@ -25,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 CLOSE_NORMAL = 1000
 CLOSE_INVALID_DATA = 1007
+_NO_LINGER = struct.pack("ii", 1, 0)
 _HIGH_WATER_BYTES = 256 * 1024
 _IDLE_TICKS = 10
 """The silence of a client is reckoned in tenths of the limit, from the connection's start."""
@@ -241,6 +244,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._is_aborted = self._is_closing = True
         self._out.clear()
         self._out_bytes = 0
+        # A reset, so that what the kernel still holds for this client is freed at once too.
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 
     def _cut(self) -> None:

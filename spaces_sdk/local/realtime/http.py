@@ -162,6 +162,8 @@ class _Endpoints:
             raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, {"message": message})
 
     def _caller(self, request: Request) -> Caller:
+        if self._hub.settings.suspended:
+            raise _RefusedError(HTTPStatus.FORBIDDEN, {"message": "Tenant is suspended"})
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         raw = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("apikey", "")
         try:

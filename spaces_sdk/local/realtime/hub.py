@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 
@@ -18,6 +19,8 @@ from spaces_sdk.local.realtime.topics import TOPIC_PREFIX, TopicRegistry
 
 _log = logging.getLogger(__name__)
 
+_SENDS_AWAY = frozenset({"private_only", "suspended", "jwt_secret"})
+
 
 class Hub:
     """The tenant: one project's topics, counters and sockets."""
@@ -30,8 +33,13 @@ class Hub:
         self.events = self._counter(settings.max_events_per_second)
         self.joins = self._counter(settings.max_joins_per_second)
         self.presence_events = self._counter(settings.max_presence_events_per_second)
-        self.authorizer = Authorizer(settings)
+        self._counters = {
+            "max_events_per_second": self.events,
+            "max_joins_per_second": self.joins,
+            "max_presence_events_per_second": self.presence_events,
+        }
         self.follower = ReplicationFollower(settings, self.publish_row, clock=clock)
+        self.authorizer = Authorizer(settings, on_use=self.follower.resume)
         self.tasks = TaskSet()
         self._sockets: set[Socket] = set()
         self._users: set[Socket] = set()
@@ -114,6 +122,20 @@ class Hub:
         message = UserBroadcast(TOPIC_PREFIX + sub_topic, event, data, is_json=is_json, message_id=message_id)
         self.publish(sub_topic, message, is_private=row.get("private") == "t")
 
+    def adjust(self, **changes: object) -> None:
+        """Change settings while the server runs: the limits, `private_only`, `suspended`, `jwt_secret`.
+
+        Limits count on from where they are; any of the others sends every client away, as the real server does.
+        """
+        self.settings = dataclasses.replace(self.settings, **changes)  # pyright: ignore[reportArgumentType]  # by name
+        self.gauge = PayloadGauge(self.settings.max_payload_bytes)
+        for name, counter in self._counters.items():
+            if name in changes:
+                counter.limit_per_s = getattr(self.settings, name)
+                counter.judge()
+        if not _SENDS_AWAY.isdisjoint(changes):
+            self.disconnect_all()
+
     def disconnect_all(self) -> None:
         """Ask every client to come back later, as a restarting server does."""
         for socket in tuple(self._sockets):
@@ -122,7 +144,7 @@ class Hub:
     async def _tick(self) -> None:
         while True:
             await self.clock.sleep(self.settings.limit_tick_s)
-            for counter in (self.events, self.joins, self.presence_events):
+            for counter in self._counters.values():
                 counter.tick()
 
     async def _drop_idle_sockets(self) -> None:

@@ -33,6 +33,10 @@ class RateCounter:
         self._buckets.append(self._current)
         self._current = 0
         self.average = sum(self._buckets) / (len(self._buckets) * self._tick_s)
+        self.judge()
+
+    def judge(self) -> None:
+        """Compare the average with the limit, which may have changed."""
         self.is_triggered = self.average > self.limit_per_s
 
     @property

@@ -70,6 +70,8 @@ class ReplicationFollower:
         self._confirmed_lsn = 0
         self._open_lsn = 0
         self._open_rows = 0
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     @property
     def is_streaming(self) -> bool:
@@ -85,15 +87,27 @@ class ReplicationFollower:
         """Return once the stream is up."""
         await self._streaming.wait()
 
+    def pause(self) -> None:
+        """Once the stream ends, connect again only after `resume`."""
+        self._wanted.clear()
+
+    def resume(self) -> None:
+        """Connect again at once after a `pause`. Idempotent."""
+        self._wanted.set()
+
     async def run(self) -> None:
         """Connect, follow, and connect again after each loss, until cancelled."""
-        delay = self._settings.reconnect_base_s
+        settings = self._settings
+        delay, cap = settings.reconnect_base_s, settings.reconnect_cap_s
         while True:
+            await self._wanted.wait()
             try:
                 await self._follow()
             except (OSError, psycopg.Error, StreamEndedError, DecodingError, _NotYetError) as error:
                 if self.is_streaming:
-                    delay = self._settings.reconnect_base_s
+                    delay = settings.reconnect_base_s
+                    if settings.faithful_loss:
+                        delay, cap = settings.faithful_reconnect_base_s, settings.faithful_reconnect_cap_s
                 self._report(error)
             except Exception as error:  # noqa: BLE001  # whatever it is, the next attempt may do
                 _log.exception("the database stream failed")
@@ -103,8 +117,9 @@ class ReplicationFollower:
                 raise
             finally:
                 self._streaming.clear()
-            await self._clock.sleep(delay * (0.5 + self._random.random() / 2))
-            delay = min(delay * 2, self._settings.reconnect_cap_s)
+            if self._wanted.is_set():
+                await self._clock.sleep(delay * (0.5 + self._random.random() / 2))
+                delay = min(delay * 2, cap)
 
     def _report(self, error: Exception) -> None:
         fault = " ".join(str(error).split()) or type(error).__name__

@@ -35,6 +35,8 @@ class RealtimeSettings:
     database_timeout_s: float = 15.0
     reconnect_base_s: float = 0.1
     reconnect_cap_s: float = 2.0
+    faithful_reconnect_base_s: float = 10.0
+    faithful_reconnect_cap_s: float = 300.0
     replication_silence_s: float = 30.0
 
     # Refusals held back.
@@ -56,6 +58,7 @@ class RealtimeSettings:
     token_check_s: float = 300.0
     replication_ready_timeout_s: float = 60.0
     private_only: bool = False
+    suspended: bool = False
 
     # Limits of the tenant.
     max_channels_per_client: int = 100

@@ -49,6 +49,8 @@ def judge(hub: Hub, request: Request) -> Accepted | Refused:
         version = Version(query.get("vsn", [Version.V1.value])[-1])
     except ValueError:
         return Refused(_response(HTTPStatus.FORBIDDEN, b"", "text/plain"), is_held_back=False)
+    if hub.settings.suspended:
+        return _error(HTTPStatus.FORBIDDEN, "Realtime was disabled for this tenant")
     api_key = request.headers.get("x-api-key") or next(iter(query.get("apikey", [])[-1:]), None)
     if api_key is None:
         return _error(HTTPStatus.UNAUTHORIZED, "API key is missing")

@@ -1,6 +1,7 @@
 -- The recordings' own set-up.
 create table public.room_members (room text, user_id uuid, can_write boolean, primary key (room, user_id));
 create table public.room_rows (id bigint primary key, room text, body text);
+create table if not exists public.todos (id bigint generated always as identity primary key, owner uuid, details text);
 grant select on public.room_members to authenticated;
 insert into public.room_members values
   ('room:1', '11111111-1111-1111-1111-111111111111', true),

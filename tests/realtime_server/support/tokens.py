@@ -29,7 +29,7 @@ def token(name: str, *, life_s: float | None = None, serial: str = "") -> str:
     life = 3600.0 if life_s is None else life_s
     if variant == "expired":
         life = -60.05
-    elif variant.startswith("4s"):
+    elif variant.startswith("4s") and life_s is None:
         life = SHORT_LIFE_S
     claims: dict[str, Any] = {"iss": "supabase", "iat": int(now), "exp": now + life, "serial": name + serial}
     if person in _PEOPLE:
