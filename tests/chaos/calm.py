@@ -33,8 +33,8 @@ class Ending:
     gone: Actor | None
 
 
-async def heal(stage: Stage) -> Ending:
-    """Lift everything; one session is killed for good, and everybody else lives."""
+async def heal(stage: Stage, *, is_one_killed: bool) -> Ending:
+    """Lift everything; everybody lives, but for one session that may be killed for good."""
     for part in ("postgres", "lite", "realtime", "gateway"):
         await stage.stack.start_part(part)
     for actor in stage.actors:
@@ -46,17 +46,17 @@ async def heal(stage: Stage) -> Ending:
             await actor.start()
             await actor.tell(do="quiet")
     alive = list(stage.actors)
-    gone = alive.pop() if len(alive) > 2 else None
+    gone = alive.pop() if is_one_killed and len(alive) > 2 else None
     if gone is not None:
         await gone.kill()
     return Ending(alive, gone)
 
 
-async def until_whole(stage: Stage, ending: Ending, findings: Findings) -> None:
+async def until_whole(stage: Stage, ending: Ending, findings: Findings, *, has_dead_leases: bool) -> None:
     """Wait until every session is LIVE at the room's head, and the room has noticed who is gone."""
     began_s = time.monotonic()
-    # A lease of the one that was killed has to run out, and to be swept.
-    quiet_until_s = began_s + LEASE_S + 2 * SWEEP_S + 1.0
+    # The leases of those that were killed have to run out, and to be swept.
+    quiet_until_s = began_s + (LEASE_S + 2 * SWEEP_S + 1.0 if has_dead_leases else 1.0)
     while True:
         url, room_id = stage.stack.db_url, stage.room.id
         head = await read_head(url, room_id)

@@ -47,12 +47,14 @@ class Deeds:
 
     async def _do(self) -> None:
         random = self._random
-        kinds = ["send"] * 12 + ["burst", "large", "edit", "react", "delete", "voice", "signal", "state", "leave"]
-        match random.choice(kinds):
+        rare = ["burst", "flood", "large", "edit", "react", "delete", "voice", "signal", "state", "leave"]
+        match random.choice(["send"] * 12 + rare):
             case "send":
                 await self._send("x" * random.choice([1, 40, 400]))
             case "burst":
                 await asyncio.gather(*(self._send("y" * 20) for _ in range(random.randint(5, 20))))
+            case "flood" if random.random() < 0.3:
+                await asyncio.gather(*(self._send("z") for _ in range(100)))  # two requests, several pages
             case "large":
                 await self._send(_LARGE)
             case "edit" if self._own:

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import psycopg
+
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.local.stack import LocalStack
 from tests.chaos.cast import Actor
@@ -82,14 +84,29 @@ async def _lost_answer(fault: Fault, network: Network) -> str:
     return await _moment(lambda: network.lost_answers == 0, "answers lost", network)
 
 
+async def _lose(fault: Fault, network: Network) -> str:
+    network.lost = 1 + int(6 * fault.strength)
+    return await _moment(lambda: network.lost == 0, "broadcasts lost", network)
+
+
+async def _double(fault: Fault, network: Network) -> str:
+    network.doubled = 1 + int(6 * fault.strength)
+    return await _moment(lambda: network.doubled == 0, "broadcasts doubled", network)
+
+
+async def _swap(fault: Fault, network: Network) -> str:
+    network.swapped = 1 + int(3 * fault.strength)
+    return await _moment(lambda: network.swapped == 0, "broadcasts swapped", network)
+
+
 async def _moment(is_over: Callable[[], bool], told: str, network: Network) -> str:
-    armed = network.mid_frame + network.lost_answers
+    armed = network.armed
     for _ in range(int(_MOMENT_S / _POLL_S)):
         if is_over():
             break
         await asyncio.sleep(_POLL_S)
-    done = armed - network.mid_frame - network.lost_answers
-    network.mid_frame = network.lost_answers = 0
+    done = armed - network.armed
+    network.disarm()
     return f"{told}, {done} times" if done else ""
 
 
@@ -147,6 +164,12 @@ async def _freeze(fault: Fault, stage: Stage) -> str:
     return f"{part} stopped for {fault.lasts_s:.1f} s"
 
 
+async def _replication(_: Fault, stage: Stage) -> str:
+    async with await psycopg.AsyncConnection.connect(stage.stack.db_url, autocommit=True) as conn:
+        cursor = await conn.execute("select pg_terminate_backend(pid) from pg_stat_replication")
+        return "replication cut" if cursor.rowcount > 0 else ""
+
+
 def _signal_part(stack: LocalStack, part: str, number: signal.Signals) -> None:
     pid = stack.pids.get(part)  # our own child, which nobody else waits for: the id is still its own
     if pid is not None:
@@ -182,6 +205,9 @@ _ON_NETWORK: Final[dict[Kind, Callable[[Fault, Network], Awaitable[str]]]] = {
     Kind.THROTTLE: _throttle,
     Kind.MID_FRAME: _mid_frame,
     Kind.LOST_ANSWER: _lost_answer,
+    Kind.LOSE: _lose,
+    Kind.DOUBLE: _double,
+    Kind.SWAP: _swap,
 }
 _ON_ACTOR: Final[dict[Kind, Callable[[Fault, Actor], Awaitable[str]]]] = {
     Kind.TOKEN: _token,
@@ -193,6 +219,7 @@ _ON_STAGE: Final[dict[Kind, Callable[[Fault, Stage], Awaitable[str]]]] = {
     Kind.GATEWAY: _restart,
     Kind.LITE: _restart,
     Kind.POSTGRES: _restart,
+    Kind.REPLICATION: _replication,
     Kind.FREEZE: _freeze,
     Kind.EPOCH: _epoch,
     Kind.KICK: _kick,

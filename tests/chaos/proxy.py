@@ -7,6 +7,8 @@ import socket
 import struct
 from contextlib import suppress
 
+from tests.chaos.frames import FrameSplitter, is_broadcast
+
 HOST = "127.0.0.1"
 _CHUNK = 16_384
 _WEBSOCKET_PATH = b"GET /realtime/"
@@ -22,6 +24,8 @@ class Network:
         bytes_per_s: What passes at most in each direction of each connection; None for all.
         mid_frame: Answers that are still to be cut in their midst.
         lost_answers: Requests that will still arrive without their answers coming back.
+        lost, doubled, swapped: Broadcasts that will still be lost, come twice, come after the next one. No TCP
+            connection does so; Realtime does, on its side of it.
     """
 
     def __init__(self, port: int) -> None:
@@ -35,6 +39,9 @@ class Network:
         self.bytes_per_s: float | None = None
         self.mid_frame = 0
         self.lost_answers = 0
+        self.lost = 0
+        self.doubled = 0
+        self.swapped = 0
 
     @property
     def url(self) -> str:
@@ -64,9 +71,17 @@ class Network:
         self.is_refusing = False
         self.delay_s = 0.0
         self.bytes_per_s = None
-        self.mid_frame = 0
-        self.lost_answers = 0
+        self.disarm()
         self.resume()
+
+    @property
+    def armed(self) -> int:
+        """How many single things are still to go wrong."""
+        return self.mid_frame + self.lost_answers + self.lost + self.doubled + self.swapped
+
+    def disarm(self) -> None:
+        """None of them any more."""
+        self.mid_frame = self.lost_answers = self.lost = self.doubled = self.swapped = 0
 
     def resume(self) -> None:
         """End a stall."""
@@ -101,6 +116,8 @@ class _Link:
         self._open = [writer]
         self.task: asyncio.Task[None] | None = None
         self._is_websocket = False
+        self._frames = FrameSplitter()
+        self._held: bytes | None = None
 
     async def run(self, port: int) -> None:
         try:
@@ -146,12 +163,29 @@ class _Link:
             if network.lost_answers > 0 and not self._is_websocket:
                 network.lost_answers -= 1
                 raise _CutError
-            if network.mid_frame > 0 and len(data) > 1:
-                network.mid_frame -= 1
-                await self._pass(data[: len(data) // 2], writer)
-                raise _CutError
-            await self._pass(data, writer)
+            for piece in self._frames.feed(data) if self._is_websocket else [data]:
+                if network.mid_frame > 0 and len(piece) > 1:
+                    network.mid_frame -= 1
+                    await self._pass(piece[: len(piece) // 2], writer)
+                    raise _CutError
+                await self._pass(self._mangled(piece) if is_broadcast(piece) else piece, writer)
         raise _EndedError
+
+    def _mangled(self, piece: bytes) -> bytes:
+        """What arrives in the place of a broadcast."""
+        network = self._network
+        if network.lost > 0:
+            network.lost -= 1
+            return b""
+        if network.doubled > 0:
+            network.doubled -= 1
+            piece += piece
+        if self._held is not None:
+            piece, self._held = piece + self._held, None
+        elif network.swapped > 0:
+            network.swapped -= 1
+            piece, self._held = b"", piece
+        return piece
 
     async def _pass(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         network = self._network
@@ -161,8 +195,9 @@ class _Link:
             await network.passable()
         if network.bytes_per_s is not None:
             await asyncio.sleep(len(data) / network.bytes_per_s)
-        writer.write(data)
-        await writer.drain()
+        if data:
+            writer.write(data)
+            await writer.drain()
 
 
 class _CutError(Exception):

@@ -36,8 +36,9 @@ async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
         say("all sessions are live; the faults begin")
         done = await _inject_all(schedule, stage, options.seconds)
         say("the faults are over; everything heals")
-        ending = await heal(stage)
-        await until_whole(stage, ending, findings)
+        has_killed = Kind.KILL in options.kinds
+        ending = await heal(stage, is_one_killed=has_killed)
+        await until_whole(stage, ending, findings, has_dead_leases=has_killed)
         await hear_last_words(stage, ending, findings)
         await judge_marks(stage, ending, findings)
         return await _judge(options, stage, ending, done, findings)

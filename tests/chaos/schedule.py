@@ -22,6 +22,10 @@ class Kind(StrEnum):
     THROTTLE = "throttle"
     MID_FRAME = "mid_frame"
     """Reset in the midst of a frame or an answer that is on its way to the session."""
+    LOSE = "lose"
+    """Some broadcasts never arrive, on a connection that stays; likewise the next two."""
+    DOUBLE = "double"
+    SWAP = "swap"
     LOST_ANSWER = "lost_answer"
     """A request arrives, its answer does not."""
     REALTIME = "realtime"
@@ -29,6 +33,8 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
     LITE = "lite"
     POSTGRES = "postgres"
+    REPLICATION = "replication"
+    """Realtime's way to the database is cut: what is committed meanwhile it never broadcasts."""
     FREEZE = "freeze"
     """A part of the stack is stopped (SIGSTOP) and goes on later: open connections, no answers."""
     TOKEN = "token"
@@ -44,7 +50,8 @@ class Kind(StrEnum):
 
 
 OF_NETWORK: Final = frozenset({Kind.CUT, Kind.REFUSE, Kind.STALL, Kind.DELAY, Kind.THROTTLE, Kind.MID_FRAME})
-OF_STACK: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES, Kind.FREEZE})
+OF_BROADCASTS: Final = frozenset({Kind.LOSE, Kind.DOUBLE, Kind.SWAP})
+OF_STACK: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES, Kind.REPLICATION, Kind.FREEZE})
 OF_ROOM: Final = frozenset({Kind.EPOCH})
 
 # Seconds from and to; where a second pair stands, one in four takes it: longer than a lease, 12 s here.
@@ -63,7 +70,8 @@ _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
     Kind.KILL: ((0.1, 4.0), (13.0, 18.0)),
 }
 _AT_ONCE: Final = ((0.0, 0.0),)
-_PAUSE_S: Final = 2.2
+_PAUSE_S: Final = 1.6
+_PAUSE_OF_STACK_S: Final = 6.0
 FROZEN_PARTS: Final = ("realtime", "gateway", "lite")
 
 
@@ -98,19 +106,22 @@ class Fault:
 
 def make_schedule(*, seed: int, seconds: float, sessions: int, kinds: Sequence[Kind]) -> list[Fault]:
     """The faults in order of time; each kind comes before any comes again, as far as the time allows."""
-    random = Random(seed)  # noqa: S311
-    # Fewer seconds than kinds: closer together, so that each has its turn all the same.
-    pause_s = min(_PAUSE_S, seconds * 0.8 / len(kinds))
     faults: list[Fault] = []
-    deck: list[Kind] = []
-    at_s = 0.5
-    while at_s < seconds * 0.95:
-        if not deck:
-            deck = list(kinds)
-            random.shuffle(deck)
-        faults.append(_fault(random, at_s, deck.pop(), seconds=seconds, sessions=sessions))
-        at_s += pause_s * random.uniform(0.5, 1.5)
-    return faults
+    # What befalls everybody needs time to come back; what befalls one of many may come more often.
+    for is_of_stack, wished_s in ((True, _PAUSE_OF_STACK_S), (False, _PAUSE_S)):
+        chosen = [kind for kind in kinds if (kind in OF_STACK) == is_of_stack]
+        random = Random(f"{seed} {is_of_stack}")  # noqa: S311
+        # Fewer seconds than kinds: closer together, so that each has its turn all the same.
+        pause_s = min(wished_s, seconds * 0.8 / max(1, len(chosen)))
+        deck: list[Kind] = []
+        at_s = 0.5
+        while chosen and at_s < seconds * 0.95:
+            if not deck:
+                deck = list(chosen)
+                random.shuffle(deck)
+            faults.append(_fault(random, at_s, deck.pop(), seconds=seconds, sessions=sessions))
+            at_s += pause_s * random.uniform(0.5, 1.5)
+    return sorted(faults, key=lambda fault: fault.at_s)
 
 
 def _fault(random: Random, at_s: float, kind: Kind, *, seconds: float, sessions: int) -> Fault:
@@ -121,7 +132,7 @@ def _fault(random: Random, at_s: float, kind: Kind, *, seconds: float, sessions:
     is_of_session = kind not in OF_STACK and kind not in OF_ROOM
     first = 1 if kind is Kind.KICK else 0  # session 0 is the host's, who cannot be kicked
     session = first + int(chosen * (sessions - first)) if is_of_session else None
-    if kind in OF_NETWORK and is_for_all < 0.2:
+    if kind in OF_NETWORK | OF_BROADCASTS and is_for_all < 0.2:
         session = None
     lasts_s = low + (high - low) * share
     return Fault(

@@ -77,7 +77,10 @@ async def set_stage(*, sessions: int, seed: int, folder: Path) -> AsyncGenerator
             LocalStack.temporary(
                 jwt_expiry_s=TOKEN_LIFE_S,
                 sweep_interval_s=SWEEP_S,
-                realtime_env={"SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000"},
+                realtime_env={
+                    "SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000",
+                    "SPACES_REALTIME_FAITHFUL_LOSS": "true",  # as the real one: what it misses it never sends
+                },
             )
         )
         await _shorten(stack)

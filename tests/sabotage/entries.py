@@ -18,6 +18,14 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         test="tests/unit/session/test_faults.py::test_fault[everything_comes_twice]",
     ),
     Sabotage(
+        name="no-dedupe-in-chaos",
+        breaks="the checker of chaos fails when it has to: a doubled broadcast is told twice",
+        file="spaces_sdk/session/positions.py",
+        old="        if step.pos <= self._position or step.pos in self._aside:\n            return Taken(duplicates=1)\n",
+        new="        if step.pos <= self._position or step.pos in self._aside:\n            return Taken(steps=[step])\n",
+        test="tests/stack/test_chaos.py::test_a_short_run",
+    ),
+    Sabotage(
         name="gap-ignored",
         breaks="in order, none lost: a step above the next one is taken at once",
         file="spaces_sdk/session/positions.py",
