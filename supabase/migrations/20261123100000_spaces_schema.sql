@@ -152,11 +152,19 @@ $$;
 revoke all on function spaces.fail(text, text, text) from public, anon, authenticated, service_role;
 comment on function spaces.fail(text, text, text) is 'Raises the error of a code. Text: cannot <operation>: <reason>.';
 
--- Who calls. Never a claim about somebody else: the id comes from the verified token alone.
+-- Who calls. Never a claim about somebody else: the id comes from the verified token alone. The API passes every token
+-- that the project has signed, also one that was made for something else (a link in a letter): it is nobody's here.
+create function spaces.user_id()
+returns uuid language sql stable set search_path = '' as $$
+  select case when coalesce(auth.jwt() -> 'aud', '"authenticated"') @> '"authenticated"' then auth.uid() end
+$$;
+revoke all on function spaces.user_id() from public, anon, authenticated, service_role;
+comment on function spaces.user_id() is 'The user of the token; null without one, or if the token is for another audience than signed-in users.';
+
 create function spaces.caller(p_operation text)
 returns uuid language plpgsql stable set search_path = '' as $$
 declare
-  v_user_id uuid := auth.uid();
+  v_user_id uuid := spaces.user_id();
 begin
   if v_user_id is null then
     perform spaces.fail('not_authenticated', format('cannot %s: nobody is signed in', p_operation));

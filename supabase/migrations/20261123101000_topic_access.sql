@@ -5,7 +5,7 @@ returns boolean language plpgsql stable security definer set search_path = '' as
 declare
   v_room_id uuid;
   v_epoch integer;
-  v_user_id text;
+  v_user_id uuid;
 begin
   if p_topic is null
      or p_topic !~ '^spaces:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}:[0-9]{1,9}$' then
@@ -13,14 +13,14 @@ begin
   end if;
   v_room_id := substr(p_topic, 8, 36)::uuid;
   v_epoch := substr(p_topic, 45)::integer;
-  v_user_id := auth.jwt() ->> 'sub';
+  v_user_id := spaces.user_id();
   -- An older epoch is admitted: nothing is said there any more, and a refused join freezes the client's whole
   -- socket for five seconds. A future one is not: who waits there would hear what they are not to hear.
   return exists (
     select from public.room_participants p
     join spaces.room_heads h on h.room_id = p.room_id
     join spaces.connections c on c.room_id = p.room_id and c.user_id = p.user_id
-    where p.room_id = v_room_id and p.user_id = v_user_id::uuid and p.status = 'active'
+    where p.room_id = v_room_id and p.user_id = v_user_id and p.status = 'active'
       and v_epoch <= h.epoch
       and c.ended_at is null and c.expires_at > clock_timestamp());
 exception when others then
