@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.db.matrix.tally import summary
+
 CATEGORIES = frozenset({"unit", "contract", "integration", "db", "functions", "stack", "web", "bench"})
 
 # The stack's own fixture, for the categories that need a running one.
@@ -34,3 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(
             f"each test module declares exactly one category by pytestmark, of {', '.join(sorted(CATEGORIES))}:\n{told}"
         )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line how much of the access matrix was tried, whichever processes tried it."""
+    reports = [each for some in terminalreporter.stats.values() for each in some if isinstance(each, pytest.TestReport)]
+    # Fixtures have counted until the teardown.
+    if line := summary(value for report in reports if report.when == "teardown" for value in report.user_properties):
+        terminalreporter.write_line(line)
