@@ -51,6 +51,16 @@ insert into spaces.audit (room_id, user_id, action, target_user_id)
 select b.room_id, b.banned_by, 'ban', b.user_id from spaces.bans b;
 insert into spaces.admissions (room_id, user_id, expires_at)
 select bench.id('room', n), bench.id('user', (n + 60) % :users), now() + interval '1 hour' from generate_series(0, :rooms - 1) n;
+insert into spaces.invitations (id, room_id, created_by, expires_at)
+select bench.id('invitation', n), bench.id('room', n), bench.id('user', n % :users), now() + interval '1 day' from generate_series(0, :rooms - 1) n;
+insert into spaces.invitation_tokens (token_hash, invitation_id)
+select sha256(convert_to('token_' || lpad(n::text, 26, '0'), 'UTF8')), bench.id('invitation', n) from generate_series(0, :rooms - 1) n;
+insert into spaces.departures (room_id, message_id)
+select bench.id('room', n), bench.id('gone', n) from generate_series(:rooms / 2, :rooms - 1) n;
+insert into spaces.streams (message_id, room_id, length, expires_at)
+select m.id, m.room_id, 4, now() + interval '1 day' from public.room_messages m where m.seq = 2;
+update public.room_messages m set status = 'streaming' from spaces.streams s where m.id = s.message_id;
+insert into spaces.stream_chunks (message_id, starts_at, text) select s.message_id, 0, 'more' from spaces.streams s;
 
 -- The limits stay, and are paid for, but nobody reaches them.
 update spaces.limits set capacity = 1000000000, refill_per_s = 1000000;

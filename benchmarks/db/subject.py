@@ -14,8 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from spaces_sdk.local.bootstrap import bootstrap
-from spaces_sdk.local.migrations import migrate
+from spaces_sdk.local.database import bootstrap, migrate
 from spaces_sdk.local.postgres import PostgresCluster
 
 SQL = Path(__file__).parent
@@ -25,6 +24,21 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 def made_id(kind: str, number: int) -> UUID:
     """The id that `bench.id` makes."""
     return UUID(md5(f"{kind}{number}".encode(), usedforsecurity=False).hexdigest())
+
+
+async def fill(connection: psycopg.AsyncConnection[Any], **numbers: int) -> None:
+    """Make rooms, people and messages in a database with the migrations.
+
+    Args:
+        connection: The superuser's.
+        numbers: Those that `data.sql` names.
+    """
+    script = re.sub(r"(?<!:):(\w+)", lambda found: str(numbers[found[1]]), (SQL / "data.sql").read_text("utf-8"))
+    await connection.execute((SQL / "runs.sql").read_bytes())
+    # One by one: vacuum wants to be alone. There is no quoted semicolon.
+    for statement in re.sub(r"--.*", "", script).split(";"):
+        if statement.strip():
+            await connection.execute(statement.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +64,8 @@ class Subject:
             await connection.execute(sql.SQL("create database {}").format(sql.Identifier(subject.name)))
         await bootstrap(cluster.url(dbname=subject.name), "closed", password_of=cluster.password_of)
         await migrate(cluster.url("postgres", subject.name))
-        numbers = {"rooms": rooms, "messages": messages, "users": subject.users, "old_rooms": subject.old_rooms}
-        data = re.sub(r"(?<!:):(\w+)", lambda found: str(numbers[found[1]]), (SQL / "data.sql").read_text("utf-8"))
         async with await subject.connect() as connection:
-            await connection.execute((SQL / "runs.sql").read_bytes())
-            for statement in _statements(data):
-                await connection.execute(statement.encode())
+            await fill(connection, messages=messages, rooms=rooms, users=subject.users, old_rooms=subject.old_rooms)
         return subject
 
     async def connect(self) -> Connection:
@@ -115,8 +125,3 @@ async def compared(
             found = await subject.times_us(call, rounds, turn * rounds, role=role)
             its_times.extend(found[1:])  # the first one of a connection reads the catalogue
     return [sorted(its_times)[len(its_times) // 5] for its_times in times]
-
-
-def _statements(script: str) -> list[str]:
-    """The statements of a script without quoted semicolons; `vacuum` wants to be alone."""
-    return [statement for statement in re.sub(r"--.*", "", script).split(";") if statement.strip()]

@@ -46,6 +46,10 @@ create index rooms_host_user_id_idx on public.rooms (host_user_id);
 create index rooms_current_mode_idx on public.rooms (current_mode);
 create index rooms_is_active_idx on public.rooms (is_active);
 create index rooms_last_activity_idx on public.rooms (last_activity);
+-- For the clean-up: rooms that are closed, and those whose time is over. In UTC, because an index takes no sum that depends
+-- on the session's time zone.
+create index rooms_closed_idx on public.rooms (last_activity) where not is_active;
+create index rooms_due_idx on public.rooms ((timezone('UTC', last_activity) + expires_after)) where is_active;
 
 alter table public.rooms enable row level security;
 create policy rooms_are_read_by_members on public.rooms for select to authenticated

@@ -100,11 +100,11 @@ returns void language plpgsql volatile set search_path = '' as $$
 declare
   v_long_ago timestamptz := clock_timestamp() - interval '1 day';
 begin
-  delete from spaces.invitations i where i.id in (
-    select o.id from spaces.invitations o
+  delete from spaces.invitations i where i.ctid = any (array(
+    select o.ctid from spaces.invitations o
     where (o.expires_at < v_long_ago or o.revoked_at < v_long_ago or (o.use_count = o.max_uses and o.created_at < v_long_ago))
-      and not exists (select from spaces.admissions a where a.invitation_id = o.id)
-    limit 20000 for update skip locked);
+      and (select count(*) from spaces.admissions a where a.invitation_id = o.id) = 0
+    limit 20000 for update skip locked));
 end
 $$;
 revoke all on function spaces.purge_invitations() from public, anon, authenticated, service_role;

@@ -20,7 +20,7 @@ from tests.sabotage.entries import ENTRIES
 from tests.sabotage.entry import Sabotage
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("spaces_sdk", "supabase", "tests", "pyproject.toml", "README.md", "examples")
+COPIED = ("spaces_sdk", "supabase", "tests", "pyproject.toml", "README.md", "examples", "benchmarks")
 TEST_TIMEOUT_S = 300
 TESTS_FAILED = 1  # pytest's exit code for "tests ran, some failed"; collection and usage errors are 2 to 5
 
