@@ -33,12 +33,12 @@ class MessageChanges(Calls):
         metadata: JsonObject | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> Message:
-        """Change what an own message says. The caller needs a live connection in the room.
+        """Change what an own message says. Like sending, it needs no live connection.
 
         What it said before may still be replayed by Realtime for up to 72 h. The same content again is no change.
 
         Args:
-            room_id: The room.
+            room_id: The room; the caller must be a participant.
             message_id: A message of the caller, neither deleted nor still being written.
             content: The new body, within the limits of the message's type.
             metadata: Replaces the metadata as a whole; None keeps it.
@@ -51,7 +51,7 @@ class MessageChanges(Calls):
             InvalidRequestError: Content or metadata out of their range.
             PermissionDeniedError: Not its author, no participant, or muted.
             NotFoundError: `message_not_found`: not in this room, or deleted.
-            ConflictError: `lease_expired`: join again; `room_inactive`.
+            ConflictError: `room_inactive`.
             RateLimitedError: Over the limit of sends; wait `retry_after_s`.
             OutcomeUnknownError: No answer in time; the same call again is harmless.
         """
@@ -68,8 +68,8 @@ class MessageChanges(Calls):
     ) -> Message:
         """Delete a message: its place, author and time stay; content, metadata and reactions are gone.
 
-        Its author can, with a live connection in the room; the host and moderators can without one. What it said
-        may still be replayed by Realtime for up to 72 h.
+        Its author can, as a participant of an open room; the host and moderators can also in a closed one. What it
+        said may still be replayed by Realtime for up to 72 h.
 
         Returns:
             What is left of it, with status `deleted`; deleted already, the same.
@@ -77,7 +77,7 @@ class MessageChanges(Calls):
         Raises:
             PermissionDeniedError: Not the caller's to delete, or no participant.
             NotFoundError: `message_not_found`: not in this room.
-            ConflictError: `lease_expired`: join again; `room_inactive`.
+            ConflictError: `room_inactive`.
             RateLimitedError: Over the limit of sends; wait `retry_after_s`.
             OutcomeUnknownError: No answer in time; the same call again is harmless.
         """
@@ -92,7 +92,7 @@ class MessageChanges(Calls):
         *,
         timeout_s: float = TIMEOUT_S,
     ) -> Message:
-        """React to a message, or take an own reaction back. The caller needs a live connection in the room.
+        """React to a message, or take an own reaction back. Like sending, it needs no live connection.
 
         Args:
             room_id: The room.
@@ -108,7 +108,7 @@ class MessageChanges(Calls):
             InvalidRequestError: No emoji.
             PermissionDeniedError: No participant, muted, or no more emojis fit.
             NotFoundError: `message_not_found`: not in this room, or deleted.
-            ConflictError: `lease_expired`: join again; `room_inactive`.
+            ConflictError: `room_inactive`.
             RateLimitedError: Over the limit of sends; wait `retry_after_s`.
             OutcomeUnknownError: No answer in time; the same call again is harmless.
         """

@@ -29,16 +29,12 @@ class MessageActions:
     ) -> Message:
         """Change what an own message says; everybody sees `MessageUpdated`. See `RoomManager.edit_message`."""
         core = self._runtime.live_core("edit the message")
-        with self._noticing_a_lost_lease():
-            return await self._api.edit_message(
-                core.room_id, message_id, content, metadata=metadata, timeout_s=timeout_s
-            )
+        return await self._api.edit_message(core.room_id, message_id, content, metadata=metadata, timeout_s=timeout_s)
 
     async def delete(self, message_id: UUID, *, timeout_s: float = CALL_TIMEOUT_S) -> Message:
         """Delete a message; everybody sees `MessageUpdated` with status `deleted`. See `RoomManager.delete_message`."""
         core = self._runtime.live_core("delete the message")
-        with self._noticing_a_lost_lease():
-            return await self._api.delete_message(core.room_id, message_id, timeout_s=timeout_s)
+        return await self._api.delete_message(core.room_id, message_id, timeout_s=timeout_s)
 
     async def react(self, message_id: UUID, emoji: str, *, timeout_s: float = CALL_TIMEOUT_S) -> Message:
         """React to a message; everybody sees `MessageUpdated`. There already: no event. See `RoomManager.react`."""
@@ -50,8 +46,7 @@ class MessageActions:
 
     async def _react(self, message_id: UUID, emoji: str, is_on: bool, timeout_s: float) -> Message:
         core = self._runtime.live_core("react to the message")
-        with self._noticing_a_lost_lease():
-            return await self._api.react(core.room_id, message_id, emoji, is_on, timeout_s=timeout_s)
+        return await self._api.react(core.room_id, message_id, emoji, is_on, timeout_s=timeout_s)
 
     async def mark_read(self, seq: int | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> ReadMark:
         """Remember, for all connections of this user, that the room is read; nobody else is told.

@@ -1,22 +1,21 @@
 -- Messages that change after they were said. Each change is one step and one room:message-updated with the whole row;
 -- its step is the row's new revision, by which sync_room finds it.
 
--- Who changes what stands in a room is in it: an active participant with a live connection, and the room is open.
-create function spaces.require_present(p_room_id uuid, p_user_id uuid, p_operation text)
+-- Who changes what stands in a room takes part in it, as who sends does, and the room is open. A live connection is not asked
+-- for: whoever speaks over plain HTTP has none, and is to be able to take a word back.
+create function spaces.require_open(p_room_id uuid, p_user_id uuid, p_operation text)
 returns public.room_participants language plpgsql stable set search_path = '' as $$
 declare
   v_me public.room_participants := spaces.require_participant(p_room_id, p_user_id, p_operation);
 begin
   if not exists (select from public.rooms r where r.id = p_room_id and r.is_active) then
     perform spaces.fail('room_inactive', format('cannot %s: the room is closed', p_operation));
-  elsif not spaces.has_live_lease(p_room_id, p_user_id) then
-    perform spaces.fail('lease_expired', format('cannot %s: you have no live connection in this room', p_operation));
   end if;
   return v_me;
 end
 $$;
-revoke all on function spaces.require_present(uuid, uuid, text) from public, anon, authenticated, service_role;
-comment on function spaces.require_present(uuid, uuid, text) is 'The caller''s row in the room, if they are in it now; 403 or 409 otherwise.';
+revoke all on function spaces.require_open(uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.require_open(uuid, uuid, text) is 'The caller''s row in the room, if the room is open; 403 or 409 otherwise.';
 
 create function spaces.require_message(p_room_id uuid, p_message_id uuid, p_operation text)
 returns public.room_messages language plpgsql stable set search_path = '' as $$
@@ -81,7 +80,7 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit));
   end if;
   v_head := spaces.lock_room(p_room_id, c_operation);
-  v_me := spaces.require_present(p_room_id, v_user_id, c_operation);
+  v_me := spaces.require_open(p_room_id, v_user_id, c_operation);
   v_message := spaces.require_message(p_room_id, p_message_id, c_operation);
   if v_message.user_id is distinct from v_user_id then
     perform spaces.fail('not_allowed', format('cannot %s: it is not yours', c_operation), 'Only its author edits a message.');
@@ -126,13 +125,13 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit));
   end if;
   v_head := spaces.lock_room(p_room_id, c_operation);
-  -- As with a kick, the host need not have joined, nor they and moderators be online.
+  -- As with a kick, the host need not have joined; and for host and moderators the room may be closed.
   v_is_moderating := exists (select from public.rooms r where r.id = p_room_id and r.host_user_id = v_user_id);
   if not v_is_moderating then
     v_is_moderating := (spaces.require_participant(p_room_id, v_user_id, c_operation)).role = 'moderator';
   end if;
   if not v_is_moderating then
-    perform spaces.require_present(p_room_id, v_user_id, c_operation);
+    perform spaces.require_open(p_room_id, v_user_id, c_operation);
   end if;
   v_message := spaces.require_message(p_room_id, p_message_id, c_operation);
   if not v_is_moderating and v_message.user_id is distinct from v_user_id then

@@ -48,7 +48,7 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit));
   end if;
   v_head := spaces.lock_room(p_room_id, c_operation);
-  v_me := spaces.require_present(p_room_id, v_user_id, c_operation);
+  v_me := spaces.require_open(p_room_id, v_user_id, c_operation);
   v_message := spaces.require_message(p_room_id, p_message_id, c_operation);
   if p_is_on and v_me.is_muted then -- taking back is not speaking
     perform spaces.fail('muted', format('cannot %s: you are muted in this room', c_operation));

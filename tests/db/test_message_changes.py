@@ -50,7 +50,7 @@ TO_ANOTHERS_MESSAGE: dict[str, dict[str, str]] = {
     "moderator": {"edit_message": "not_allowed", "delete_message": "ok", "react": "ok"},
     "host online": {"edit_message": "not_allowed", "delete_message": "ok", "react": "ok"},
     "muted": {"edit_message": "not_allowed", "delete_message": "not_allowed", "react": "muted"},
-    "offline": {"edit_message": "lease_expired", "delete_message": "lease_expired", "react": "lease_expired"},
+    "offline": {"edit_message": "not_allowed", "delete_message": "not_allowed", "react": "ok"},
     "kicked": dict.fromkeys(CHANGES, "kicked"),
     "outsider": dict.fromkeys(CHANGES, "not_participant"),
     "host of another room": dict.fromkeys(CHANGES, "not_participant"),
@@ -58,7 +58,7 @@ TO_ANOTHERS_MESSAGE: dict[str, dict[str, str]] = {
 # And to one of their own, said before they became what they are.
 TO_THEIR_OWN: dict[str, dict[str, str]] = {
     "muted": {"edit_message": "muted", "delete_message": "ok", "react": "muted"},
-    "offline": {"edit_message": "lease_expired", "delete_message": "lease_expired", "react": "lease_expired"},
+    "offline": dict.fromkeys(CHANGES, "ok"),
     "kicked": dict.fromkeys(CHANGES, "kicked"),
 }
 

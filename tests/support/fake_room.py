@@ -573,19 +573,19 @@ class FakeApi:
         timeout_s: float = 10.0,
     ) -> Message:
         await self._called("edit_message")
-        self.room.require_lease(self.user_id)
+        self.room.require(self.user_id)
         return self.room.change(message_id, content=content)
 
     async def delete_message(self, room_id: UUID, message_id: UUID, *, timeout_s: float = 10.0) -> Message:
         await self._called("delete_message")
-        self.room.require_lease(self.user_id)
+        self.room.require(self.user_id)
         return self.room.change(message_id, content="", metadata={}, reactions={}, status=MessageStatus.DELETED)
 
     async def react(
         self, room_id: UUID, message_id: UUID, emoji: str, is_on: bool = True, *, timeout_s: float = 10.0
     ) -> Message:
         await self._called("react")
-        self.room.require_lease(self.user_id)
+        self.room.require(self.user_id)
         return self.room.change(message_id, reactions={emoji: 1} if is_on else {})
 
     async def mark_read(self, room_id: UUID, seq: int, *, timeout_s: float = 10.0) -> ReadMark:
