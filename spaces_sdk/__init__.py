@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         SessionClosedError,
         SessionExpiredError,
         SpacesError,
+        StreamStoppedError,
         TransportError,
         UsageError,
     )
@@ -78,12 +79,14 @@ if TYPE_CHECKING:
         RoomLeft,
         RoomMoved,
         SessionEnded,
+        SignalKind,
         SignalReceived,
         StateUpdated,
         VoiceStarted,
         VoiceStopped,
     )
     from spaces_sdk.models import (
+        BegunStream,
         JoinedRoom,
         JsonObject,
         Kind,
@@ -99,13 +102,14 @@ if TYPE_CHECKING:
         Room,
         RoomPreview,
         RoomState,
+        StreamProgress,
         SyncPage,
         Visibility,
     )
     from spaces_sdk.realtime import RealtimeOptions
     from spaces_sdk.rooms import Ban, CleanupResult, CreatedInvitation, Invitation, RoomDetails, RoomManager
     from spaces_sdk.rpc import TokenProvider
-    from spaces_sdk.session import RoomSession, SessionOptions
+    from spaces_sdk.session import MessageWriter, RoomSession, SessionOptions
 
 _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
@@ -118,21 +122,22 @@ _NAMES_OF = {
         "ConnectionLostError InvalidCredentialsError InvalidRequestError JoinRejectedError NotFoundError "
         "NotJoinedError OutcomeUnknownError PayloadTooLargeError PermissionDeniedError ProtocolError "
         "RateLimitedError RemovedError RoomFullError SchemaMismatchError ServerError SessionClosedError "
-        "SessionExpiredError SpacesError TransportError UsageError"
+        "SessionExpiredError SpacesError StreamStoppedError TransportError UsageError"
     ),
     "events": (
         "CaughtUp ConnectionState ConnectionStateChanged Event EventsDropped GapDetected GapReason LeftReason "
         "MessageChunk MessageReceived MessageUpdated ParticipantJoined ParticipantLeft ParticipantUpdated "
-        "RejoinRefused RoomError RoomJoined RoomLeft RoomMoved SessionEnded SignalReceived StateUpdated "
-        "VoiceStarted VoiceStopped"
+        "RejoinRefused RoomError RoomJoined RoomLeft RoomMoved SessionEnded SignalKind SignalReceived "
+        "StateUpdated VoiceStarted VoiceStopped"
     ),
     "models": (
-        "JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
-        "PreviewParticipant ReadMark Role Room RoomPreview RoomState SyncPage Visibility"
+        "BegunStream JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
+        "PreviewParticipant ReadMark Role Room RoomPreview RoomState StreamProgress SyncPage "
+        "Visibility"
     ),
     "realtime": "RealtimeOptions",
     "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomManager",
-    "session": "RoomSession SessionOptions",
+    "session": "MessageWriter RoomSession SessionOptions",
     "rpc": "TokenProvider",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
@@ -144,6 +149,7 @@ __all__ = [
     "AuthError",
     "AuthSession",
     "Ban",
+    "BegunStream",
     "CaughtUp",
     "ChannelError",
     "CleanupResult",
@@ -178,6 +184,7 @@ __all__ = [
     "MessageStatus",
     "MessageType",
     "MessageUpdated",
+    "MessageWriter",
     "NotFoundError",
     "NotJoinedError",
     "OutcomeUnknownError",
@@ -214,12 +221,15 @@ __all__ = [
     "SessionEnded",
     "SessionExpiredError",
     "SessionOptions",
+    "SignalKind",
     "SignalReceived",
     "SignedIn",
     "Spaces",
     "SpacesError",
     "StateChanges",
     "StateUpdated",
+    "StreamProgress",
+    "StreamStoppedError",
     "SyncPage",
     "SystemClock",
     "TokenProvider",

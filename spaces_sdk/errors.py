@@ -76,6 +76,12 @@ class NotJoinedError(UsageError):
     default_code = "not_joined"
 
 
+class StreamStoppedError(SpacesError):
+    """The message that was being written was ended by somebody else; what was stored of it stays."""
+
+    default_code = "stream_stopped"
+
+
 class AuthError(SpacesError):
     """Supabase Auth refused, or nobody is signed in."""
 

@@ -51,6 +51,14 @@ class GapReason(StrEnum):
     LEASE_EXPIRED = "lease_expired"
     RESUMED = "resumed"
     LIMIT_REACHED = "limit_reached"
+    CHUNK_MISSING = "chunk_missing"
+
+
+class SignalKind(StrEnum):
+    """The kinds of signals that this package sends itself; an app has its own beside them."""
+
+    TYPING = "typing"
+    SPEAKING = "speaking"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +106,20 @@ class MessageUpdated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageChunk(Event):
-    """A part of a message that is still being written; `text` stands at `offset` characters."""
+    """A part of a message that is still being written; `text` stands at `offset` characters.
+
+    The session's `messages` have it already. With `is_replayed` it holds what the live stream had not brought.
+    """
 
     message_id: UUID
     offset: int
     text: str
+
+    def added_to(self, content: str) -> str:
+        """A text with this part; unchanged where it has it already, or where something before the part is missing."""
+        if self.offset > len(content):
+            return content
+        return content + self.text[len(content) - self.offset :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +172,7 @@ class VoiceStopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalReceived(Event):
-    """Something ephemeral: `typing`, `speaking`, or an app's own kind. Forget it after `ttl_s` seconds."""
+    """Something ephemeral: a `SignalKind`, or an app's own kind. Forget it after `ttl_s` seconds."""
 
     user_id: UUID
     kind: str

@@ -139,6 +139,33 @@ class Message(Model):
     reactions: dict[str, int] = Field(default_factory=dict)
 
 
+class BegunStream(Model):
+    """A message whose text is still to come.
+
+    Attributes:
+        lease_s: Seconds that it stays open without another part; after that it is stopped.
+        is_repeated: It stood already; `message` is as it stands by now.
+    """
+
+    message: Message
+    lease_s: float
+    is_repeated: bool = False
+
+
+class StreamProgress(Model):
+    """Where a message stands that is being written.
+
+    Attributes:
+        status: `streaming` while it goes on; else it was ended, and nothing was added.
+        length: Characters that it has.
+        lease_s: Seconds that it stays open without another part.
+    """
+
+    status: MessageStatus
+    length: int
+    lease_s: float
+
+
 class ReadMark(Model):
     """How far a user has read a room; nobody is told of it.
 

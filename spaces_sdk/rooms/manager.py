@@ -9,9 +9,12 @@ from spaces_sdk.rooms.message_calls import MessageCalls
 from spaces_sdk.rooms.message_changes import MessageChanges
 from spaces_sdk.rooms.moderation_calls import ModerationCalls
 from spaces_sdk.rooms.room_calls import RoomCalls
+from spaces_sdk.rooms.stream_calls import StreamCalls
 
 
-class RoomManager(RoomCalls, ConnectionCalls, MessageCalls, MessageChanges, ModerationCalls, BanCalls, InvitationCalls):
+class RoomManager(
+    RoomCalls, ConnectionCalls, MessageCalls, MessageChanges, StreamCalls, ModerationCalls, BanCalls, InvitationCalls
+):
     """`spaces.rooms`: one method for each function of the database, under its name.
 
     Each is one call over HTTP that either returns or raises a `SpacesError`; inside `timeout_s` it is

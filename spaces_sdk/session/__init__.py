@@ -5,10 +5,12 @@ from spaces_sdk.session.options import PresenceMode, SessionOptions
 from spaces_sdk.session.session import RoomSession
 from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.stream import EventStream
+from spaces_sdk.session.writer import MessageWriter
 
 __all__ = [
     "ChannelPort",
     "EventStream",
+    "MessageWriter",
     "PresenceMode",
     "RealtimePort",
     "RoomSession",

@@ -1,4 +1,4 @@
-"""What a session does with messages that stand already."""
+"""What a session does with messages that stand already, or grow."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from uuid import UUID
 
-from spaces_sdk.errors import ConflictError
-from spaces_sdk.models import JsonObject, Message, ReadMark
+from spaces_sdk.errors import ConflictError, InvalidRequestError
+from spaces_sdk.models import JsonObject, Message, MessageType, ReadMark
 from spaces_sdk.session.api import CALL_TIMEOUT_S, SessionApi
 from spaces_sdk.session.runtime import Runtime
+from spaces_sdk.session.writer import MessageWriter
 
 
 class MessageActions:
@@ -47,6 +48,43 @@ class MessageActions:
     async def _react(self, message_id: UUID, emoji: str, is_on: bool, timeout_s: float) -> Message:
         core = self._runtime.live_core("react to the message")
         return await self._api.react(core.room_id, message_id, emoji, is_on, timeout_s=timeout_s)
+
+    def stream(
+        self,
+        *,
+        reply_to: UUID | None = None,
+        message_type: MessageType | str = MessageType.AI_RESPONSE,
+        metadata: JsonObject | None = None,
+        message_id: UUID | None = None,
+        timeout_s: float = 30.0,
+    ) -> MessageWriter:
+        """A message that grows while all watch, to be entered with `async with`; see `MessageWriter`.
+
+        Everybody sees it from the beginning, and each part as a `MessageChunk`; leaving the block finishes it. It works
+        while the live channel is down: it goes over HTTP.
+
+        Args:
+            reply_to: The message that this one answers; its author may stop this one.
+            message_type: Bots write `ai_response`; people `user_text` and `user_voice` only.
+            metadata: The app's own data, at most 16 kB as JSON; the writer's `metadata` is merged into it at the end.
+            message_id: Unique. None makes a random one.
+            timeout_s: How long a part is sent again without an answer, in seconds, > 0.
+
+        Raises:
+            InvalidRequestError: There is no such type.
+        """
+        try:
+            kind = MessageType(message_type)
+        except ValueError as error:
+            raise InvalidRequestError(f"cannot write a message: {error}", status=400) from error
+        return self._runtime.writer(
+            message_id=message_id, message_type=kind, metadata=metadata, reply_to=reply_to, timeout_s=timeout_s
+        )
+
+    async def stop_stream(self, message_id: UUID, *, timeout_s: float = CALL_TIMEOUT_S) -> Message:
+        """End a message that is being written as it stands. See `RoomManager.stop_stream`."""
+        core = self._runtime.live_core("stop the message")
+        return await self._api.stop_stream(core.room_id, message_id, timeout_s=timeout_s)
 
     async def mark_read(self, seq: int | None = None, *, timeout_s: float = CALL_TIMEOUT_S) -> ReadMark:
         """Remember, for all connections of this user, that the room is read; nobody else is told.

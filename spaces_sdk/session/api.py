@@ -13,6 +13,7 @@ from uuid import UUID
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.models import (
+    BegunStream,
     JoinedRoom,
     JsonObject,
     Kind,
@@ -25,6 +26,7 @@ from spaces_sdk.models import (
     Role,
     RoomPreview,
     RoomState,
+    StreamProgress,
     SyncPage,
 )
 from spaces_sdk.realtime.events import ChannelEvent
@@ -117,6 +119,35 @@ class SessionApi(Protocol):
     async def react(
         self, room_id: UUID, message_id: UUID, emoji: str, is_on: bool, /, *, timeout_s: float = ...
     ) -> Message: ...
+
+    async def begin_stream(
+        self,
+        room_id: UUID,
+        /,
+        *,
+        message_type: MessageType = ...,
+        metadata: JsonObject | None = ...,
+        reply_to: UUID | None = ...,
+        message_id: UUID | None = ...,
+        timeout_s: float = ...,
+    ) -> BegunStream: ...
+
+    async def append_stream(
+        self, room_id: UUID, message_id: UUID, offset: int, text: str, /, *, timeout_s: float = ...
+    ) -> StreamProgress: ...
+
+    async def finish_stream(
+        self,
+        room_id: UUID,
+        message_id: UUID,
+        /,
+        *,
+        text: str | None = ...,
+        metadata: JsonObject | None = ...,
+        timeout_s: float = ...,
+    ) -> Message: ...
+
+    async def stop_stream(self, room_id: UUID, message_id: UUID, /, *, timeout_s: float = ...) -> Message: ...
 
     async def mark_read(self, room_id: UUID, seq: int, /, *, timeout_s: float = ...) -> ReadMark: ...
 

@@ -10,20 +10,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.events import (
     ConnectionState,
     ConnectionStateChanged,
+    Event,
     GapDetected,
     GapReason,
+    MessageChunk,
+    MessageReceived,
+    MessageUpdated,
     RejoinRefused,
     RoomError,
     RoomJoined,
     RoomMoved,
     StateUpdated,
 )
-from spaces_sdk.models import JoinedRoom, SyncPage
+from spaces_sdk.models import JoinedRoom, Message, SyncPage
 from spaces_sdk.session.event_log import EventLog
 from spaces_sdk.session.lifecycle import Change, Machine, Trigger
 from spaces_sdk.session.options import SessionOptions
@@ -88,6 +93,8 @@ class SessionCore:
         self.epoch = joined.epoch
         self.view = RoomView(joined, message_count=options.message_count)
         self.run: Paging | None = None
+        self.writers: dict[UUID, Callable[[Message], None]] = {}
+        """Who writes a message of this session, told when it changes."""
         self._wake = wake
         self._owes_caught_up = False
         self._failing: dict[str, SpacesError] = {}
@@ -165,8 +172,11 @@ class SessionCore:
                 if is_unknown and count_name(self.stats.unknown, event):
                     logger.info("room %s: events %r are newer than this version", self.room_id, event[:60])
                 self._take(self._ordering.offer(step))
+            case PassingBroadcast(event=MessageChunk() as chunk, head=head):
+                self._hear(chunk, head or 0)
+                self._hint(head)
+                self._check_chunks()
             case PassingBroadcast(event=passing, head=head):
-                self.view.apply(passing)
                 self.log.append(passing)
                 self._hint(head)
             case RoomMovedBroadcast():
@@ -211,8 +221,12 @@ class SessionCore:
         events = run.accept(page)
         before.to = run.to
         for event in events:
+            if isinstance(event, MessageChunk):
+                self._hear(event, run.after)
+                continue
             self.view.apply(event)
             self.log.append(event, run=before)
+            self._grow(event)
         self.stats.replayed += len(events)
         self.learn_topic(page.epoch, page.topic, needs_sync=False)
 
@@ -235,6 +249,7 @@ class SessionCore:
         if page.state is not None and not page.state.is_active:
             self.work.wants_verdict = True
         self._take(taken)
+        self._check_chunks()
 
     def _take(self, taken: Taken) -> None:
         self.stats.duplicates += taken.duplicates
@@ -250,9 +265,30 @@ class SessionCore:
             return
         self.view.apply(step.event, step.at)
         self.log.append(step.event)
+        self._grow(step.event)
         if isinstance(step.event, StateUpdated) and not step.event.state.is_active:
             self.work.wants_verdict = True
             self._wake()
+
+    # -- messages that grow ------------------------------------------------------------------------------
+
+    def _hear(self, chunk: MessageChunk, head: int) -> None:
+        """Tell what a part adds to a message, each character once and in order."""
+        for added in self.view.hear(chunk, head):
+            self.log.append(added)
+
+    def _grow(self, event: Event) -> None:
+        """A message was told: parts may have waited for it, and so may its writer for its end."""
+        if isinstance(event, MessageReceived | MessageUpdated):
+            for added in self.view.grow(event.message.id):
+                self.log.append(added)
+            if isinstance(event, MessageUpdated) and (tell := self.writers.get(event.message.id)) is not None:
+                tell(event.message)
+
+    def _check_chunks(self) -> None:
+        # While a catch-up runs, it may bring what is missing; its end looks again.
+        if not self._ordering.is_catching_up and self.view.lacks_chunks(self.position):
+            self.suspect(GapReason.CHUNK_MISSING)
 
     # -- what goes wrong in the background ---------------------------------------------------------------
 

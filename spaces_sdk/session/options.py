@@ -35,7 +35,9 @@ class SessionOptions:
         rejoin_timeout_s: Seconds to keep trying while the room is full after the lease ran out; then it fails.
         poll_interval_s: Bounds of the pause between two polls while there is no channel.
         heartbeat_grace_s: Seconds that a live event may be later than the heartbeat whose answer knows of it.
-        leave_timeout_s: Seconds that leaving may take.
+        leave_timeout_s: Seconds that leaving may take, and stopping a message that was being written.
+        stream_messages_per_s: Realtime messages a second, one for each listener, that a message being written may cost
+            at most; a hosted project on the Free plan allows 100 in all.
         presence: See `PresenceMode`.
         join_base_url: Where `join_link` points, without the code; None: there is no link.
     """
@@ -51,6 +53,7 @@ class SessionOptions:
     poll_interval_s: tuple[float, float] = (2.0, 5.0)
     heartbeat_grace_s: float = 1.0
     leave_timeout_s: float = 3.0
+    stream_messages_per_s: float = 80.0
     presence: PresenceMode = PresenceMode.AUTO
     join_base_url: str | None = None
 
@@ -65,7 +68,7 @@ class SessionOptions:
         ):
             if getattr(self, name) < least:
                 raise ConfigError(f"cannot use {name}={getattr(self, name)}: it must be at least {least}")
-        for name in ("join_timeout_s", "channel_timeout_s", "leave_timeout_s"):
+        for name in ("join_timeout_s", "channel_timeout_s", "leave_timeout_s", "stream_messages_per_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"cannot use {name}={getattr(self, name)}: it must be above 0")
         low, high = self.poll_interval_s

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spaces_sdk.errors import ProtocolError
-from spaces_sdk.events import CaughtUp, Event, MessageReceived, MessageUpdated
-from spaces_sdk.models import JsonObject, Message, SyncPage
+from spaces_sdk.events import CaughtUp, Event, MessageChunk, MessageReceived, MessageUpdated
+from spaces_sdk.models import JsonObject, Message, MessageStatus, SyncPage
 
 
 @dataclass(slots=True)
@@ -83,6 +83,10 @@ class Paging:
     def _event_of(self, row: Message) -> Event | None:
         if row.seq > self.after:
             event: Event = MessageReceived(pos=row.seq, is_replayed=True, message=row)
+        elif row.revision <= self.after:
+            # Neither new nor changed, but being written: what was added to it took no step.
+            is_growing = row.status is MessageStatus.STREAMING
+            return MessageChunk(message_id=row.id, offset=0, text=row.content, is_replayed=True) if is_growing else None
         else:
             event = MessageUpdated(pos=row.revision, is_replayed=True, message=row)
         return event if self.observe(event) else None

@@ -19,6 +19,7 @@ from spaces_sdk.errors import (
     UsageError,
 )
 from spaces_sdk.events import ConnectionState, RoomLeft, SessionEnded
+from spaces_sdk.models import JsonObject, MessageType
 from spaces_sdk.session.api import RealtimePort, SessionApi
 from spaces_sdk.session.connector import Connector
 from spaces_sdk.session.core import SessionCore
@@ -28,6 +29,7 @@ from spaces_sdk.session.options import SessionOptions
 from spaces_sdk.session.sending import Sender
 from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.tasks import TaskOwner, run_to_end
+from spaces_sdk.session.writer import MessageWriter
 
 logger = logging.getLogger("spaces_sdk.session")
 
@@ -107,6 +109,30 @@ class Runtime:
         if self.ending is not None or self.machine.is_over:
             raise self._closed(doing)
         return self.joined_core(doing)
+
+    def writer(
+        self,
+        *,
+        message_id: UUID | None,
+        message_type: MessageType,
+        metadata: JsonObject | None,
+        reply_to: UUID | None,
+        timeout_s: float,
+    ) -> MessageWriter:
+        """A message of this session that grows; see `RoomSession.stream`."""
+        return MessageWriter(
+            lambda: self.live_core("write a message"),
+            self._api,
+            message_id=message_id or new_id(self._random),
+            message_type=message_type,
+            metadata=metadata,
+            reply_to=reply_to,
+            timeout_s=timeout_s,
+            options=self._options,
+            clock=self._clock,
+            random=self._random,
+            tasks=self._tasks,
+        )
 
     def _closed(self, doing: str) -> SessionClosedError:
         error = self.ending.error if self.ending is not None else None

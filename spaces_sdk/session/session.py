@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import InvalidRequestError, SpacesError
-from spaces_sdk.events import ConnectionState
+from spaces_sdk.events import ConnectionState, SignalKind
 from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomState
 from spaces_sdk.session.actions import MessageActions
 from spaces_sdk.session.api import CALL_TIMEOUT_S, RealtimePort, SessionApi
@@ -24,6 +24,7 @@ from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.stream import EventStream
 
 TYPING_TTL_S = 5.0
+SPEAKING_TTL_S = 2.0
 
 
 class RoomSession(SessionModeration, MessageActions):
@@ -156,6 +157,11 @@ class RoomSession(SessionModeration, MessageActions):
         """The newest messages (200 by default), in order; a copy. `history` reads older ones."""
         core = self._runtime.core
         return [] if core is None else core.view.messages
+
+    def find_message(self, message_id: UUID) -> Message | None:
+        """One of `messages`; one that is being written, as far as it has grown."""
+        core = self._runtime.core
+        return None if core is None else core.view.find_message(message_id)
 
     @property
     def error(self) -> SpacesError | None:
@@ -299,7 +305,7 @@ class RoomSession(SessionModeration, MessageActions):
         """Tell the others something ephemeral; nobody keeps it. False: dropped, because there were too many.
 
         Args:
-            kind: `typing`, `speaking`, or the app's own.
+            kind: A `SignalKind`, or the app's own: a-z, 0-9 and `_.:-`, at most 40.
             payload: At most 1 kB as JSON.
             ttl_s: Seconds after which the others forget it.
         """
@@ -307,8 +313,15 @@ class RoomSession(SessionModeration, MessageActions):
         return await self._api.signal(core.room_id, kind, payload, ttl_s, timeout_s=timeout_s)
 
     async def typing(self) -> bool:
-        """Tell the others that this participant is typing, for the next 5 s."""
-        return await self.signal("typing", ttl_s=TYPING_TTL_S)
+        """Tell the others that this participant is typing, for the next 5 s; repeat it while they do."""
+        return await self.signal(SignalKind.TYPING, ttl_s=TYPING_TTL_S)
+
+    async def speaking(self) -> bool:
+        """Tell the others that this participant is speaking, for the next 2 s; repeat it while they do.
+
+        That their voice is on at all is `start_voice`, which the room keeps.
+        """
+        return await self.signal(SignalKind.SPEAKING, ttl_s=SPEAKING_TTL_S)
 
     async def history(
         self, *, before: int | None = None, limit: int = 50, timeout_s: float = CALL_TIMEOUT_S

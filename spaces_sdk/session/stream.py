@@ -9,7 +9,7 @@ from typing import Self
 
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ProtocolError, SpacesError, UsageError
-from spaces_sdk.events import CaughtUp, Event, EventsDropped, GapDetected, GapReason, MessageChunk, SignalReceived
+from spaces_sdk.events import CaughtUp, Event, EventsDropped, GapDetected, GapReason, SignalReceived
 from spaces_sdk.models import SyncPage
 from spaces_sdk.session.event_log import EventLog
 from spaces_sdk.session.paging import Paging
@@ -117,7 +117,7 @@ class EventStream:
             return None
         index, self._cursor = self._cursor, self._cursor + 1
         entry = self._log.entry(index)
-        if index < self._created_at and isinstance(entry.event, SignalReceived | MessageChunk):
+        if index < self._created_at and isinstance(entry.event, SignalReceived):
             return None  # of the moment, and the moment is over
         if entry.run is not None:
             if self._block_source is not entry.run:

@@ -20,6 +20,7 @@ from spaces_sdk.events import (
     VoiceStopped,
 )
 from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Role, Room, RoomState, SyncPage
+from spaces_sdk.session.growing import WaitingChunks
 
 _REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED, LeftReason.GONE})
 
@@ -35,6 +36,7 @@ class RoomView:
     def __init__(self, joined: JoinedRoom, *, message_count: int = 200) -> None:
         self._message_count = message_count
         self._messages: dict[UUID, Message] = {}
+        self._waiting = WaitingChunks()
         self._room = joined.room
         self._state = joined.state
         self._participants = {participant.user_id: participant for participant in joined.participants}
@@ -76,9 +78,6 @@ class RoomView:
             case MessageReceived(message=message) | MessageUpdated(message=message):
                 self._put(message)
                 return
-            case MessageChunk():
-                self._append(event)
-                return
             case _:
                 pass
         if event.pos is not None and event.pos <= self._as_of:
@@ -99,6 +98,44 @@ class RoomView:
             case _:
                 pass
 
+    def find_message(self, message_id: UUID) -> Message | None:
+        """One of the newest messages."""
+        return self._messages.get(message_id)
+
+    def hear(self, chunk: MessageChunk, head: int) -> list[MessageChunk]:
+        """Take a part of a message in.
+
+        Args:
+            head: The room's step when it was written.
+
+        Returns:
+            What the message has grown by, in order: nothing if that was had already, or something before it is missing.
+        """
+        self._waiting.keep(chunk, head)
+        return self.grow(chunk.message_id)
+
+    def grow(self, message_id: UUID) -> list[MessageChunk]:
+        """Add what waits for a message that may have come or changed just now; returns what was added."""
+        known = self._messages.get(message_id)
+        if known is None:
+            return []
+        if known.status is not MessageStatus.STREAMING:
+            self._waiting.forget(message_id)
+            return []
+        added = self._waiting.following(message_id, known.content)
+        if added:
+            content = known.content + "".join(chunk.text for chunk in added)
+            self._messages[message_id] = known.model_copy(update={"content": content})
+        return added
+
+    def lacks_chunks(self, position: int) -> bool:
+        """Whether parts of a message are missing before others that came.
+
+        Args:
+            position: All messages up to this step have been taken in.
+        """
+        return self._waiting.lacks_some(position, self._messages.__contains__)
+
     def apply_snapshot(self, page: SyncPage) -> None:
         """Take in what the last page of a sync says of participants, state and room."""
         self._as_of = max(self._as_of, page.head)
@@ -112,7 +149,8 @@ class RoomView:
     def _put(self, message: Message) -> None:
         known = self._messages.get(message.id)
         if known is not None:
-            if message.revision >= known.revision:
+            # Of one that is being written, who read later has more.
+            if (message.revision, len(message.content)) >= (known.revision, len(known.content)):
                 self._messages[message.id] = message
             return
         newest = next(reversed(self._messages.values()), None)
@@ -126,11 +164,6 @@ class RoomView:
             self._messages[message.id] = message
         while len(self._messages) > self._message_count:
             del self._messages[next(iter(self._messages))]
-
-    def _append(self, chunk: MessageChunk) -> None:
-        known = self._messages.get(chunk.message_id)
-        if known is not None and known.status is MessageStatus.STREAMING and chunk.offset == len(known.content):
-            self._messages[known.id] = known.model_copy(update={"content": known.content + chunk.text})
 
     def _remove(self, gone: Iterable[Participant], *, is_removed: bool) -> None:
         for participant in gone:

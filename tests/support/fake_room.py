@@ -20,6 +20,7 @@ from spaces_sdk.codes import error_for_code
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import ConnectError, ConnectionLostError, JoinRejectedError, SpacesError
 from spaces_sdk.models import (
+    BegunStream,
     JoinedRoom,
     JsonObject,
     Kind,
@@ -35,6 +36,7 @@ from spaces_sdk.models import (
     Room,
     RoomPreview,
     RoomState,
+    StreamProgress,
     SyncPage,
     Visibility,
 )
@@ -69,6 +71,7 @@ class FakeRoom:
         self.page_rows = page_rows
         self.lease_s = lease_s
         self.heartbeat_s = heartbeat_s
+        self.stream_lease_s = 30.0
         self.id = uuid4()
         self.code = "XJ9K2M"
         self.token = "t" * 32
@@ -140,6 +143,68 @@ class FakeRoom:
         self.messages[message_id] = changed
         self._step("room:message-updated", {"message": changed.model_dump(mode="json")})
         return changed
+
+    def begin(
+        self, *, user_id: UUID | None = None, message_id: UUID | None = None, reply_to: UUID | None = None
+    ) -> Message:
+        """A message that grows, by the host or somebody else."""
+        if message_id is not None and message_id in self.messages:
+            return self.messages[message_id]
+        at = self._now()
+        message = Message(
+            id=message_id or uuid4(),
+            room_id=self.id,
+            user_id=user_id or self.host,
+            message_type=MessageType.AI_RESPONSE,
+            content="",
+            created_at=at,
+            updated_at=at,
+            seq=self.head + 1,
+            revision=self.head + 1,
+            status=MessageStatus.STREAMING,
+            reply_to=reply_to,
+            display_name="Bot",
+            sender_kind="bot",
+        )
+        self.messages[message.id] = message
+        self._step("room:message-received", {"message": message.model_dump(mode="json")})
+        return message
+
+    def append(self, message_id: UUID, offset: int, text: str) -> StreamProgress:
+        """Add to a message, with the database's rules of offsets."""
+        message = self.messages[message_id]
+        length = len(message.content)
+        if message.status is MessageStatus.STREAMING:
+            known = min(length - offset, len(text))
+            if known < 0 or message.content[offset : offset + known] != text[:known]:
+                raise refusal("conflict")
+            new = text[known:]
+            self.messages[message_id] = message.model_copy(update={"content": message.content + new})
+            if new:
+                body = {"message_id": str(message_id), "offset": length, "text": new, "head": self.head}
+                self.publish("room:message-chunk", body)
+            length += len(new)
+        return StreamProgress(status=message.status, length=length, lease_s=self.stream_lease_s)
+
+    def finish(
+        self,
+        message_id: UUID,
+        status: MessageStatus = MessageStatus.FINAL,
+        *,
+        text: str = "",
+        metadata: JsonObject | None = None,
+    ) -> Message:
+        """End a message that grows; ended before, it stays as it is."""
+        message = self.messages[message_id]
+        if message.status is not MessageStatus.STREAMING:
+            return message
+        content = message.content + text
+        return self.change(
+            message_id,
+            content=content,
+            metadata={**message.metadata, **(metadata or {})},
+            status=status if content.strip() else MessageStatus.STOPPED,
+        )
 
     def set_state(self, **changes: Any) -> None:
         self.state = self.state.model_copy(update=changes)
@@ -350,6 +415,8 @@ class FakeRoom:
             raise refusal("invalid_argument")
         rows = [(1, m.seq, m) for m in self.messages.values() if after < m.seq <= reach]
         rows += [(2, m.revision, m) for m in self.messages.values() if m.seq <= after < m.revision <= reach]
+        streaming = [m for m in self.messages.values() if m.status is MessageStatus.STREAMING]
+        rows += [(3, m.seq, m) for m in streaming if m.seq <= after]
         rows.sort(key=lambda row: row[:2])
         if cursor is not None:
             rows = [row for row in rows if row[:2] > (cursor["phase"], cursor["at"])]
@@ -425,6 +492,8 @@ class FakeApi:
         down: Raised by every call while it is set.
         gates: A call waits while its name stands here.
         failures: Raised once, by the next call of that name.
+        lost_answers: Raised once, by the next call of that name, after it was carried out.
+        parts: Of messages that grow: when, offset and text of each call.
     """
 
     room: FakeRoom
@@ -433,6 +502,8 @@ class FakeApi:
     calls: list[str] = field(default_factory=list[str])
     gates: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
     failures: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
+    lost_answers: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
+    parts: list[tuple[float, int, str]] = field(default_factory=list[tuple[float, int, str]])
 
     async def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -587,6 +658,50 @@ class FakeApi:
         await self._called("react")
         self.room.require(self.user_id)
         return self.room.change(message_id, reactions={emoji: 1} if is_on else {})
+
+    async def begin_stream(
+        self,
+        room_id: UUID,
+        *,
+        message_type: MessageType = MessageType.AI_RESPONSE,
+        metadata: JsonObject | None = None,
+        reply_to: UUID | None = None,
+        message_id: UUID | None = None,
+        timeout_s: float = 10.0,
+    ) -> BegunStream:
+        await self._called("begin_stream")
+        self.room.require(self.user_id)
+        message = self.room.begin(user_id=self.user_id, message_id=message_id, reply_to=reply_to)
+        return BegunStream(message=message, lease_s=self.room.stream_lease_s)
+
+    async def append_stream(
+        self, room_id: UUID, message_id: UUID, offset: int, text: str, *, timeout_s: float = 10.0
+    ) -> StreamProgress:
+        await self._called("append_stream")
+        self.room.require(self.user_id)
+        self.parts.append((self.room.clock.monotonic(), offset, text))
+        progress = self.room.append(message_id, offset, text)
+        if (lost := self.lost_answers.pop("append_stream", None)) is not None:
+            raise lost
+        return progress
+
+    async def finish_stream(
+        self,
+        room_id: UUID,
+        message_id: UUID,
+        *,
+        text: str | None = None,
+        metadata: JsonObject | None = None,
+        timeout_s: float = 10.0,
+    ) -> Message:
+        await self._called("finish_stream")
+        self.room.require(self.user_id)
+        return self.room.finish(message_id, text=text or "", metadata=metadata)
+
+    async def stop_stream(self, room_id: UUID, message_id: UUID, *, timeout_s: float = 10.0) -> Message:
+        await self._called("stop_stream")
+        self.room.require(self.user_id)
+        return self.room.finish(message_id, MessageStatus.STOPPED)
 
     async def mark_read(self, room_id: UUID, seq: int, *, timeout_s: float = 10.0) -> ReadMark:
         await self._called("mark_read")

@@ -411,6 +411,62 @@ async def test_a_change_that_is_refused(bench: Bench) -> None:
     assert error.operation_id == UUID(MESSAGE)
 
 
+async def test_messages_that_grow(bench: Bench) -> None:
+    streaming: JsonObject = MESSAGE_JSON | {"content": "", "status": "streaming"}
+    begun: JsonObject = {"ok": True, "message": streaming, "head": 3, "lease_s": 30, "is_repeated": False}
+    bench.project.on("begin_stream", httpx.ReadError("reset"), ok(begun))
+    stream = await turning(bench.clock, bench.rooms.begin_stream(ROOM, reply_to=ADA, metadata={"a": 1}))
+    assert (stream.message.status, stream.lease_s, stream.is_repeated) == (MessageStatus.STREAMING, 30, False)
+    first, second = bench.project.bodies("begin_stream")
+    assert first == second, "with the same id"
+    assert first == {
+        "p_room_id": ROOM,
+        "p_id": first["p_id"],
+        "p_message_type": "ai_response",
+        "p_metadata": {"a": 1},
+        "p_reply_to": ADA,
+    }
+    key: JsonObject = {"p_room_id": ROOM, "p_message_id": MESSAGE}
+    bench.project.on("append_stream", ok({"ok": True, "status": "streaming", "length": 5, "lease_s": 30}))
+    progress = await bench.rooms.append_stream(ROOM, MESSAGE, 2, "llo")
+    assert (progress.status, progress.length) == (MessageStatus.STREAMING, 5)
+    assert bench.project.bodies("append_stream") == [key | {"p_offset": 2, "p_text": "llo"}]
+    bench.project.on("finish_stream", ok({"ok": True, "message": MESSAGE_JSON, "head": 4}))
+    assert (await bench.rooms.finish_stream(ROOM, MESSAGE, text="!", metadata={"n": 1})).content == "hello"
+    await bench.rooms.finish_stream(ROOM, MESSAGE)
+    assert bench.project.bodies("finish_stream") == [
+        key | {"p_text": "!", "p_metadata": {"n": 1}},
+        key | {"p_text": None, "p_metadata": None},
+    ]
+    bench.project.on("stop_stream", ok({"ok": True, "message": MESSAGE_JSON | {"status": "stopped"}, "head": 4}))
+    assert (await bench.rooms.stop_stream(ROOM, MESSAGE)).status is MessageStatus.STOPPED
+    assert bench.project.bodies("stop_stream") == [key]
+
+
+async def test_parts_that_are_refused(bench: Bench) -> None:
+    conflict: JsonObject = {
+        "ok": False,
+        "code": "conflict",
+        "message": "cannot go on with the message: it has 5 characters, and this does not follow",
+        "hint": "Go on where the message ends.",
+        "status": "streaming",
+        "length": 5,
+    }
+    bench.project.on("append_stream", ok(conflict))
+    error = await bench.error(bench.rooms.append_stream(ROOM, MESSAGE, 9, "x"))
+    assert isinstance(error, ConflictError)
+    assert "5 characters" in error.message
+    for work in (
+        bench.rooms.append_stream(ROOM, MESSAGE, -1, "x"),
+        bench.rooms.append_stream(ROOM, MESSAGE, 0, "x" * 8001),
+        bench.rooms.append_stream(ROOM, MESSAGE, 0, "\ud800"),
+        bench.rooms.finish_stream(ROOM, MESSAGE, text="x" * 8001),
+        bench.rooms.begin_stream(ROOM, message_type="shout"),
+    ):
+        assert isinstance(await bench.error(work), InvalidRequestError)
+    assert len(bench.project.bodies("append_stream")) == 1, "the others were not sent"
+
+
 async def test_read_marks(bench: Bench) -> None:
     mark: JsonObject = {"room_id": ROOM, "last_read_seq": 3, "unread_count": 2}
     bench.project.on("mark_read", ok({"ok": True} | mark))

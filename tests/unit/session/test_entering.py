@@ -20,7 +20,7 @@ from spaces_sdk.errors import (
     SessionClosedError,
     UsageError,
 )
-from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived, MessageUpdated
+from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived, MessageUpdated, SignalKind, SignalReceived
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
 from tests.support.clock import settle
@@ -314,6 +314,8 @@ async def test_after_the_end_calls_are_refused(world: World) -> None:
         session.send("x"),
         session.signal("typing"),
         session.start_voice(),
+        session.stop_stream(uuid4()),
+        session.stream().__aenter__(),
         session.kick(uuid4()),
         session.ban(uuid4()),
     ):
@@ -361,7 +363,12 @@ async def test_the_calls_of_a_session(world: World) -> None:
     assert session.me is not None
     assert session.me.voice_since is not None
     assert (await session.stop_voice()).voice_since is None
+    reader = world.read(session)
     assert await session.typing()
+    assert await session.speaking()
+    await settle()
+    signals = [(e.kind, e.user_id) for e in reader.events if isinstance(e, SignalReceived)]
+    assert signals == [(SignalKind.TYPING, api.user_id), (SignalKind.SPEAKING, api.user_id)]
     for text in "abc":
         await session.send(text)
     page = await session.history(limit=2)

@@ -77,10 +77,17 @@ def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
     view = joined_view(room)
     row = room.post("He").model_copy(update={"status": MessageStatus.STREAMING})
     view.apply(MessageReceived(pos=row.seq, message=row))
-    view.apply(MessageChunk(message_id=row.id, offset=2, text="llo"))
-    view.apply(MessageChunk(message_id=row.id, offset=2, text="llo"))
-    view.apply(MessageChunk(message_id=row.id, offset=9, text="?"))
-    assert [m.content for m in view.messages] == ["Hello"]
+    for offset, text, expected in (
+        (2, "llo", [(2, "llo")]),
+        (2, "llo", []),
+        (8, "u?", []),
+        (3, "lo yo", [(5, " yo"), (8, "u?")]),
+        (0, "Hello", []),
+    ):
+        told = view.hear(MessageChunk(message_id=row.id, offset=offset, text=text), row.seq)
+        assert [(chunk.offset, chunk.text) for chunk in told] == expected, (offset, text)
+    assert [m.content for m in view.messages] == ["Hello you?"]
+    assert not view.lacks_chunks(row.seq)
 
 
 def test_participants_come_and_go(room: FakeRoom) -> None:
