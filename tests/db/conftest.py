@@ -18,6 +18,14 @@ from tests.db.support.templates import Templates
 Closeable = TypeVar("Closeable", Database, Templates)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the tests of pg_cron out where the Postgres under test has none, as that of the wheel."""
+    if collection_path.name != "test_pg_cron.py":
+        return None
+    folder: Path | None = config.getoption("--postgres-bin")
+    return folder is None or not (folder.parent / "lib/pg_cron.so").exists() or None
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def cluster(pytestconfig: pytest.Config) -> AsyncGenerator[PostgresCluster]:
     """The Postgres that `--postgres-bin` or SPACES_TEST_POSTGRES_BIN names, else the wheel's."""
