@@ -34,11 +34,16 @@ def test_it_trips_at_the_tick_of_the_recording() -> None:
     assert seen == [False, True]
 
 
-def test_the_rate_of_the_headers_is_rounded_up() -> None:
-    counter = RateCounter(100)
+def test_it_triggers_at_the_limit_itself_and_is_exceeded_above_it() -> None:
+    counter = RateCounter(10, tick_s=1.0, ticks=2)
+    counter.add(20)
+    counter.tick()
+    assert (counter.is_triggered, counter.is_exceeded) == (True, False)
     counter.add(1)
     counter.tick()
-    assert counter.rolling == 1
+    assert (counter.is_triggered, counter.is_exceeded, counter.rolling) == (True, True, 10)
+    counter.restart(1)
+    assert (counter.is_triggered, counter.average) == (False, 0.0)
 
 
 # Sizes by `:erlang.external_size/1`'s documented format.
@@ -72,3 +77,13 @@ def test_the_gauge_lets_1300_bytes_pass_and_1600_not() -> None:
         payload = {"type": "broadcast", "event": "e", "payload": {"x": "y" * length}}
         assert gauge.is_exceeded_by(payload, length + 50) is is_exceeded
         assert gauge.is_exceeded_by_bytes(b"y" * length) is is_exceeded
+        assert gauge.is_exceeded_by_user_broadcast("e", b"y" * length, is_json=True) is is_exceeded
+
+
+def test_what_the_term_has_around_the_bytes_counts() -> None:
+    gauge = PayloadGauge(1500)
+    # 131 109 <5 bytes> data; and in a tuple with the event, an atom and an empty map.
+    assert [gauge.is_exceeded_by_bytes(b"y" * (1500 - 6 + more)) for more in (0, 1)] == [False, True]
+    around = 1 + 2 + (5 + 3) + (2 + 4) + 5 + 5
+    for more in (0, 1):
+        assert gauge.is_exceeded_by_user_broadcast("evt", b"y" * (1500 - around + more), is_json=True) is bool(more)

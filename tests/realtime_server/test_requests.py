@@ -139,15 +139,36 @@ def test_a_payload_that_cannot_be_read_is_refused(payload: Any, reason: str) -> 
     assert reason in refused.value.reason
 
 
-@pytest.mark.parametrize("replay", [{"limit": 3}, {"since": "0"}, {"since": 10**18}, {"since": True}, "x"])
+@pytest.mark.parametrize(
+    "replay", [{"limit": 3}, {"since": "0"}, {"since": 10**18}, {"since": True}, {"since": -(10**14)}]
+)
 def test_a_replay_without_a_time_is_invalid(replay: Any) -> None:
     assert not parse_join({"config": {"broadcast": {"replay": replay}}}).is_replay_valid
+
+
+def test_a_replay_that_is_no_object_is_passed_over_on_a_private_channel() -> None:
+    for replay in ("x", None, 5):
+        config = parse_join({"config": {"broadcast": {"replay": replay}}})
+        assert (config.asks_replay, config.is_replay_valid, config.replay) == (True, True, None)
+    assert not parse_join({"config": {"broadcast": {}}}).asks_replay
+    limits = [parse_join({"config": {"broadcast": {"replay": {"since": 0, "limit": n}}}}).replay for n in (None, False)]
+    assert [replay and replay.limit for replay in limits] == [25, 25]
+
+
+def test_replication_ready_is_asked_for_by_anything_but_null_and_false() -> None:
+    given = [None, False, True, "false", 0]
+    wanted = [parse_join({"config": {"broadcast": {"replication_ready": value}}}).wants_ready for value in given]
+    assert wanted == [False, False, True, True, True]
 
 
 def test_the_older_name_of_the_token_wins_and_opaque_keys_are_none() -> None:
     assert parse_join({"config": {}, "user_token": "old", "access_token": "new"}).token == "old"
     assert parse_join({"config": {}, "access_token": "sb_publishable_x"}).token is None
-    assert parse_join({"config": {}, "access_token": 42}).token == ""
+    assert parse_join({"config": {}, "access_token": 42}).token is None
+    assert parse_join({"config": {}, "access_token": ""}).token == ""
+    assert parse_join({"config": {}, "user_token": 42, "access_token": "new"}).token == "new"
+    assert parse_join({"config": {}, "user_token": "old", "access_token": "sb_x"}).token is None
+    assert parse_join({"config": {}, "user_token": "sb_x"}).token is None
 
 
 def test_a_batch_is_all_or_nothing() -> None:

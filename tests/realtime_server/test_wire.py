@@ -28,6 +28,12 @@ def test_an_array_and_an_object_give_the_same_frame() -> None:
     assert wire.decode(Version.V1, json.dumps(message).encode()) == expected, "binary frames may hold the JSON too"
 
 
+def test_what_follows_the_fifth_part_of_an_array_is_passed_over() -> None:
+    expected = wire.decode(Version.V2, '["1","2","a","b",{}]')
+    assert expected is not None
+    assert wire.decode(Version.V2, '["1","2","a","b",{},6,7]') == expected
+
+
 def test_the_join_ref_may_be_missing_from_an_object_and_the_ref_may_not() -> None:
     assert wire.decode(Version.V1, '{"topic":"a","event":"b","payload":1,"ref":null}') == (None, None, "a", "b", 1)
     assert wire.decode(Version.V1, '{"topic":"a","event":"b","payload":1}') is None

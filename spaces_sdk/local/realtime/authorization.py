@@ -39,8 +39,9 @@ _WRITE = "insert into realtime.messages (topic, extension) values (%s, %s)"
 _REPLAY = """
 select id::text, event, payload::text, binary_payload
 from realtime.messages
-where topic = %s and private and extension = 'broadcast' and event is not null
+where topic = %s and private and extension = 'broadcast'
   and inserted_at >= to_timestamp(%s / 1000.0) at time zone 'utc'
+  and inserted_at < clock_timestamp() at time zone 'utc' + interval '1 minute'
 order by inserted_at desc
 limit %s
 """
@@ -53,6 +54,10 @@ class Extension(Enum):
 
     BROADCAST = "broadcast"
     PRESENCE = "presence"
+
+
+class PolicyFailedError(Exception):
+    """A policy could not be evaluated."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -73,7 +78,7 @@ class StoredMessage:
     """A message as it lies in `realtime.messages`."""
 
     message_id: str
-    event: str
+    event: str | None
     payload_json: str | None
     binary: bytes | None
 
@@ -137,7 +142,12 @@ class Authorizer:
         return frozenset(Extension(cast("str", row[0])) for row in rows)
 
     async def writable(self, topic: str, caller: Caller, extensions: Sequence[Extension]) -> frozenset[Extension]:
-        """Which of the extensions the caller may write on a topic; as `readable`."""
+        """Which of the extensions the caller may write on a topic.
+
+        Raises:
+            PolicyFailedError: A policy failed with an SQL error: nothing is known about any of them.
+            DatabaseUnavailableError: It could not be asked.
+        """
         allowed: set[Extension] = set()
         for extension in extensions:
             try:
@@ -148,7 +158,7 @@ class Authorizer:
                 continue
             except psycopg.Error as error:
                 _log.warning("the write policies of a topic failed: %s", _describe(error))
-                continue
+                raise PolicyFailedError from error
             allowed.add(extension)
         return frozenset(allowed)
 
@@ -164,7 +174,7 @@ class Authorizer:
                 rows = await cursor.fetchall()
         except psycopg.Error as error:
             raise DatabaseUnavailableError(_describe(error)) from error
-        messages = [StoredMessage(*cast("tuple[str, str, str | None, bytes | None]", row)) for row in rows]
+        messages = [StoredMessage(*cast("tuple[str, str | None, str | None, bytes | None]", row)) for row in rows]
         messages.reverse()
         return messages
 

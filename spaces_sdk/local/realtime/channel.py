@@ -120,8 +120,6 @@ class Channel:
 
     async def _open(self) -> None:
         config, hub = self.config, self.hub
-        if hub.settings.private_only and not config.is_private:
-            raise JoinRefusedError("PrivateOnly: This project only allows private channels")
         if config.wants_postgres_changes:
             raise JoinRefusedError(
                 "PostgresChangesNotSupported: This local server does not deliver postgres_changes; "
@@ -130,14 +128,20 @@ class Channel:
         self.token = self.socket.token(config.token)
         if not await self.rights.read(self.caller()):
             raise JoinRefusedError(f"Unauthorized: {self.no_right_message}")
-        if not config.is_replay_valid:
-            raise JoinRefusedError("UnableToReplayMessages: Replay params are not valid")
-        if config.replay is not None and not config.is_private:
-            raise JoinRefusedError("UnableToReplayMessages: Replay is not allowed for public channels")
+        if config.asks_replay:
+            self._check_replay()
         self._subscription = hub.topics.subscribe(self, self.sub_topic, is_private=config.is_private)
         if config.replay is not None:
             self._replayed = await hub.authorizer.stored_messages(self.sub_topic, config.replay)
             self._replayed_ids = frozenset(message.message_id for message in self._replayed)
+
+    def _check_replay(self) -> None:
+        if not self.config.is_private:
+            raise JoinRefusedError("UnableToReplayMessages: Replay is not allowed for public channels")
+        if not self.rights.reads_broadcasts:
+            raise JoinRefusedError(f"Unauthorized: {self.no_right_message}")
+        if not self.config.is_replay_valid:
+            raise JoinRefusedError("UnableToReplayMessages: Replay params are not valid")
 
     def go_live(self) -> None:
         """Send what follows the answer to the join, then what was held, and deliver from now on."""
@@ -167,7 +171,7 @@ class Channel:
 
     def _send_replayed(self, message: StoredMessage) -> None:
         meta = {"id": message.message_id, "replayed": True}
-        if message.binary is not None:
+        if message.binary is not None and message.event is not None:
             data = wire.user_broadcast(self.topic, message.event, wire.dumps(meta), is_json=False, data=message.binary)
             if data is not None and self.version is Version.V2:
                 self.socket.push(binary_frame(data))
@@ -177,7 +181,7 @@ class Channel:
             self.send(wire.BROADCAST, f'{{"event":{event},"meta":{meta_json},"payload":{payload},"type":"broadcast"}}')
 
     def _send_presence_state(self) -> None:
-        if self.hub.presence_events.is_triggered:
+        if self.hub.presence_events.is_exceeded:
             self.shut_down(channel_events.TOO_MANY_PRESENCE)
             return
         self.hub.presence_events.add()
@@ -188,7 +192,7 @@ class Channel:
             async with asyncio.timeout(self.hub.settings.replication_ready_timeout_s):
                 await self.hub.follower.wait_streaming()
         except TimeoutError:
-            self.shut_down("Replication connection could not be established")
+            self.shut_down("Replication connection was not established in time")
             return
         if not self.has_ended:
             self._say_ready()
@@ -271,6 +275,11 @@ class Channel:
         return f"You do not have permissions to read from this Channel topic: {self.sub_topic}"
 
     @property
+    def lost_right_message(self) -> str:
+        """That it may no longer read something that it could read with its last token."""
+        return f"You no longer have permission to read from this Channel topic: {self.sub_topic}"
+
+    @property
     def no_database_message(self) -> str:
         """That the rights could not be asked for."""
         return _NO_DATABASE
@@ -287,9 +296,9 @@ class Channel:
         if message.message_id is not None and message.message_id in self._replayed_ids:
             return
         frame = message.frame(self.socket.version)
-        if frame is None:
-            return
-        self.socket.push(frame)
+        if frame is not None:
+            self.socket.push(frame)
+        # Also what cannot be written for this client is a delivery.
         events = self.socket.hub.events
         events.add()
         if events.is_triggered:
@@ -303,14 +312,15 @@ class Channel:
         if frame is None:
             return
         self.socket.push(frame)
-        self.hub.presence_events.add()
+        if self.rights.is_presence_read_known_since_join:
+            self.hub.presence_events.add()
 
     def _hold(self, message: Outgoing) -> None:
         frame, settings = message.frame(self.version), self.hub.settings
-        if self._held is None or frame is None:
+        if self._held is None:
             return
         self._held.append(message)
-        self._held_bytes += len(frame)
+        self._held_bytes += len(frame or b"")
         if self._held_bytes > settings.outbound_max_bytes or len(self._held) > settings.outbound_max_frames:
             self.socket.abort("too much waited for a join")
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from spaces_sdk.local.realtime import wire
-from spaces_sdk.local.realtime.authorization import DatabaseUnavailableError
+from spaces_sdk.local.realtime.authorization import DatabaseUnavailableError, PolicyFailedError
 from spaces_sdk.local.realtime.outgoing import Outgoing, RawBroadcast, TextMessage, UserBroadcast
+from spaces_sdk.local.realtime.presence import Diff
 from spaces_sdk.local.realtime.tokens import TokenRefusedError
 from spaces_sdk.local.realtime.wire import ClientFrame, RawPayload, UserPayload
 
@@ -48,7 +49,7 @@ def handle(channel: Channel, frame: ClientFrame) -> Work | None:
             if channel.join_ref is None or frame.join_ref in (None, "", channel.join_ref):
                 channel.leave(frame.ref)
         case _:
-            pass
+            channel.hub.events.add()
     return None
 
 
@@ -58,7 +59,7 @@ def handle(channel: Channel, frame: ClientFrame) -> Work | None:
 async def _broadcast_after_asking(channel: Channel, frame: ClientFrame) -> None:
     try:
         await channel.rights.ask_write(channel.caller())
-    except DatabaseUnavailableError:
+    except (DatabaseUnavailableError, PolicyFailedError):
         return
     if not channel.has_ended:
         _broadcast(channel, frame)
@@ -67,6 +68,7 @@ async def _broadcast_after_asking(channel: Channel, frame: ClientFrame) -> None:
 def _broadcast(channel: Channel, frame: ClientFrame) -> None:
     if not channel.rights.may_broadcast:
         return
+    channel.hub.events.add()
     message, is_too_large = _outgoing(channel, frame)
     if is_too_large:
         if channel.config.ack:
@@ -76,7 +78,6 @@ def _broadcast(channel: Channel, frame: ClientFrame) -> None:
     without = None if channel.config.self_broadcast else channel
     if not topic.can_reach_all(message, without=without):
         raise ChannelCrashError
-    channel.hub.events.add()
     topic.publish(message, without=without)
     if channel.config.ack:
         channel.reply(frame.ref, "ok", {})
@@ -86,7 +87,8 @@ def _outgoing(channel: Channel, frame: ClientFrame) -> tuple[Outgoing, bool]:
     gauge = channel.hub.gauge
     match frame.payload:
         case UserPayload(event, is_json, data):
-            return UserBroadcast(channel.topic, event, data, is_json=is_json), gauge.is_exceeded_by_bytes(data)
+            is_too_large = gauge.is_exceeded_by_user_broadcast(event, data, is_json=is_json)
+            return UserBroadcast(channel.topic, event, data, is_json=is_json), is_too_large
         case RawPayload(data):
             return RawBroadcast(channel.topic, data), gauge.is_exceeded_by_bytes(data)
         case payload:
@@ -107,17 +109,16 @@ def _presence(channel: Channel, frame: ClientFrame) -> Work | None:
     event = message["event"]
     if not isinstance(event, str):
         raise ChannelCrashError
+    if not channel.presence_budget.has_left(channel.hub.clock.monotonic()):
+        channel.shut_down(PRESENCE_BUDGET_SPENT)
+        return None
     match event.lower():
         case "track":
             if not channel.rights.is_write_known:
                 return partial(_track_after_asking, channel, frame.ref, message)
             _track(channel, frame.ref, message)
         case "untrack":
-            if _spend(channel):
-                diff = channel.subscription.presence.untrack(channel)
-                channel.reply(frame.ref, "ok", {})
-                if diff is not None:
-                    channel.subscription.publish_presence(diff)
+            _done(channel, frame.ref, channel.subscription.presence.untrack(channel))
         case _:
             channel.reply(frame.ref, "error", {})
     return None
@@ -126,7 +127,7 @@ def _presence(channel: Channel, frame: ClientFrame) -> Work | None:
 async def _track_after_asking(channel: Channel, ref: object, message: Mapping[str, object]) -> None:
     try:
         await channel.rights.ask_write(channel.caller(), with_presence_read=True)
-    except DatabaseUnavailableError:
+    except (DatabaseUnavailableError, PolicyFailedError):
         if not channel.has_ended:
             channel.reply(ref, "error", {})
         return
@@ -143,26 +144,27 @@ def _track(channel: Channel, ref: object, message: Mapping[str, object]) -> None
         channel.reply(ref, "error", {"reason": "Presence track payload must be a map"})
         return
     meta = cast("dict[str, object]", payload)
+    presence = channel.subscription.presence
+    if presence.has(channel, meta):
+        _done(channel, ref, None)
+        return
     if channel.hub.gauge.is_exceeded_by(meta, len(wire.dumps(meta))):
         channel.shut_down(PRESENCE_TOO_LARGE)
         return
-    if channel.hub.presence_events.is_triggered:
+    if channel.hub.presence_events.is_exceeded:
         channel.shut_down(TOO_MANY_PRESENCE)
         return
-    if not _spend(channel):
-        return
     channel.hub.presence_events.add()
-    diff = channel.subscription.presence.track(channel, channel.presence_key, meta)
+    channel.rights.note_track()
+    _done(channel, ref, presence.track(channel, channel.presence_key, meta))
+
+
+def _done(channel: Channel, ref: object, diff: Diff | None) -> None:
+    """Only what is answered with ok counts against the client's budget."""
+    channel.presence_budget.spend(channel.hub.clock.monotonic())
     channel.reply(ref, "ok", {})
     if diff is not None:
         channel.subscription.publish_presence(diff)
-
-
-def _spend(channel: Channel) -> bool:
-    if channel.presence_budget.spend(channel.hub.clock.monotonic()):
-        return True
-    channel.shut_down(PRESENCE_BUDGET_SPENT)
-    return False
 
 
 # Tokens.
@@ -170,8 +172,13 @@ def _spend(channel: Channel) -> bool:
 
 def _access_token(channel: Channel, frame: ClientFrame) -> Work | None:
     payload = frame.payload
-    raw = cast("dict[str, object]", payload).get("access_token") if isinstance(payload, dict) else None
-    if not isinstance(raw, str) or raw.startswith("sb_"):
+    content = cast("dict[str, object]", payload) if isinstance(payload, dict) else {}
+    raw = content.get("access_token")
+    if not isinstance(raw, str):
+        if raw is not None or "access_token" not in content:
+            channel.hub.events.add()
+        return None
+    if raw.startswith("sb_"):
         return None
     if channel.token is not None and raw == channel.token.raw:
         return None
@@ -185,10 +192,16 @@ def _access_token(channel: Channel, frame: ClientFrame) -> Work | None:
 
 
 async def _read_again(channel: Channel) -> None:
+    rights = channel.rights
+    before = (rights.reads_broadcasts, rights.reads_presence)
     try:
-        may_read = await channel.rights.read(channel.caller())
+        may_read = await rights.read(channel.caller())
     except DatabaseUnavailableError:
         channel.shut_down(channel.no_database_message)
         return
     if not may_read:
         channel.shut_down(channel.no_right_message)
+    elif any(
+        had and not has for had, has in zip(before, (rights.reads_broadcasts, rights.reads_presence), strict=True)
+    ):
+        channel.shut_down(channel.lost_right_message)

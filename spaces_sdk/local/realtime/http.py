@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from spaces_sdk.local.realtime import wire
-from spaces_sdk.local.realtime.authorization import Caller, DatabaseUnavailableError, Extension
+from spaces_sdk.local.realtime.authorization import Caller, DatabaseUnavailableError, Extension, PolicyFailedError
 from spaces_sdk.local.realtime.http_messages import HttpMessage, InvalidMessagesError, parse_messages
 from spaces_sdk.local.realtime.outgoing import TextMessage, UserBroadcast
 from spaces_sdk.local.realtime.tokens import Token, TokenRefusedError
@@ -84,6 +84,7 @@ class _Endpoints:
     async def broadcast(self, request: Request) -> Response:
         try:
             body = await self._json_body(request)
+            self._count_request()
             caller = self._caller(request)
             messages = parse_messages(body, self._hub.gauge)
             self._check_rate(len(messages))
@@ -105,19 +106,26 @@ class _Endpoints:
             return _json(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, {"error": error})
         is_json = content_type != "application/octet-stream"
         try:
-            data = wire.dumps_sorted(await self._json_body(request)).encode() if is_json else await self._body(request)
-            await self._send_one(request, data, is_json=is_json)
+            self._count_request()
+            content = await self._json_body(request) if is_json else await self._body(request)
+            await self._send_one(request, content)
         except HTTPException as error:
             return _text(HTTPStatus(error.status_code))
         except _RefusedError as refusal:
             return _json(refusal.status, refusal.body, self._headers(request))
         return Response(status_code=HTTPStatus.ACCEPTED, headers=self._headers(request))
 
-    async def _send_one(self, request: Request, data: bytes, *, is_json: bool) -> None:
+    async def _send_one(self, request: Request, content: object) -> None:
         caller = self._caller(request)
         topic, event = str(request.path_params["topic"]), str(request.path_params["event"])
         is_private = request.query_params.get("private") == "true"
-        if self._hub.gauge.is_exceeded_by_bytes(data):
+        gauge = self._hub.gauge
+        if isinstance(content, bytes):
+            data, is_json, is_too_large = content, False, gauge.is_exceeded_by_bytes(content)
+        else:
+            data, is_json = wire.dumps_sorted(content).encode(), True
+            is_too_large = gauge.is_exceeded_by(content, len(data))
+        if is_too_large:
             errors = {"payload": ["Payload size exceeds tenant limit"]}
             raise _RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, {"errors": errors})
         self._check_rate(1)
@@ -149,13 +157,15 @@ class _Endpoints:
     async def _may_write(self, topic: str, caller: Caller) -> bool:
         try:
             return bool(await self._hub.authorizer.writable(topic, caller, (Extension.BROADCAST,)))
+        except PolicyFailedError:
+            return False
         except DatabaseUnavailableError as error:
             _log.warning("the right of an HTTP message could not be asked for: %s", error)
             return False
 
     def _check_rate(self, count: int) -> None:
         events = self._hub.events
-        if events.is_triggered:
+        if events.is_exceeded:
             raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, {"message": "You have exceeded your rate limit"})
         if count + events.average > events.limit_per_s:
             message = "Too many messages to broadcast, please reduce the batch size"
@@ -195,12 +205,18 @@ class _Endpoints:
             raise HTTPException(HTTPStatus.BAD_REQUEST) from None
         return b"".join(pieces)
 
+    def _count_request(self) -> None:
+        requests = self._hub.requests
+        self._hub.count_request()
+        if requests.rolling >= requests.limit_per_s:
+            raise _RefusedError(HTTPStatus.TOO_MANY_REQUESTS, {"message": "Too many requests"})
+
     def _headers(self, request: Request) -> dict[str, str]:
-        events = self._hub.events
+        requests = self._hub.requests
         headers = {
-            "x-rate-limit": str(events.limit_per_s),
-            "x-rate-limit-remaining": str(max(0, events.limit_per_s - events.rolling)),
-            "x-rate-rolling": str(events.rolling),
+            "x-rate-limit": str(requests.limit_per_s),
+            "x-rate-limit-remaining": str(requests.limit_per_s - requests.rolling),
+            "x-rate-rolling": str(requests.rolling),
         }
         if "origin" in request.headers:
             headers["access-control-allow-origin"] = "*"

@@ -19,6 +19,7 @@ from spaces_sdk.local.realtime.topics import TOPIC_PREFIX, TopicRegistry
 
 _log = logging.getLogger(__name__)
 
+_REQUESTS_TICK_S, _REQUESTS_TICKS = 1.0, 60
 _SENDS_AWAY = frozenset({"private_only", "suspended", "jwt_secret"})
 
 
@@ -33,6 +34,7 @@ class Hub:
         self.events = self._counter(settings.max_events_per_second)
         self.joins = self._counter(settings.max_joins_per_second)
         self.presence_events = self._counter(settings.max_presence_events_per_second)
+        self.requests = RateCounter(settings.max_events_per_second, tick_s=_REQUESTS_TICK_S, ticks=_REQUESTS_TICKS)
         self._counters = {
             "max_events_per_second": self.events,
             "max_joins_per_second": self.joins,
@@ -44,6 +46,7 @@ class Hub:
         self._sockets: set[Socket] = set()
         self._users: set[Socket] = set()
         self._is_ticking = False
+        self._is_counting_requests = False
 
     def _counter(self, limit_per_s: int) -> RateCounter:
         return RateCounter(limit_per_s, tick_s=self.settings.limit_tick_s, ticks=self.settings.limit_ticks)
@@ -83,14 +86,20 @@ class Hub:
             self._is_ticking = True
             self.tasks.start(self._tick(), name="limits")
 
-    def count_user(self, socket: Socket) -> bool:
-        """Count a socket as a user, at its first join; False if there are too many."""
-        if socket in self._users:
-            return True
-        if self.is_full:
-            return False
+    def count_user(self, socket: Socket) -> None:
+        """Count a socket as a user, once it has joined something. Idempotent."""
         self._users.add(socket)
-        return True
+
+    def has_room_for(self, socket: Socket) -> bool:
+        """False if there are too many users and this one is not yet among them."""
+        return socket in self._users or not self.is_full
+
+    def count_request(self) -> None:
+        """Count an HTTP request."""
+        self.requests.add()
+        if not self._is_counting_requests:
+            self._is_counting_requests = True
+            self.tasks.start(self._tick_requests(), name="requests")
 
     def forget(self, socket: Socket) -> None:
         """A socket is gone. Idempotent."""
@@ -125,14 +134,14 @@ class Hub:
     def adjust(self, **changes: object) -> None:
         """Change settings while the server runs: the limits, `private_only`, `suspended`, `jwt_secret`.
 
-        Limits count on from where they are; any of the others sends every client away, as the real server does.
+        A limit counts from nothing then; any of the others sends every client away, as the real server does.
         """
         self.settings = dataclasses.replace(self.settings, **changes)  # pyright: ignore[reportArgumentType]  # by name
         self.gauge = PayloadGauge(self.settings.max_payload_bytes)
         for name, counter in self._counters.items():
             if name in changes:
-                counter.limit_per_s = getattr(self.settings, name)
-                counter.judge()
+                counter.restart(getattr(self.settings, name))
+        self.requests.limit_per_s = self.settings.max_events_per_second
         if not _SENDS_AWAY.isdisjoint(changes):
             self.disconnect_all()
 
@@ -146,6 +155,11 @@ class Hub:
             await self.clock.sleep(self.settings.limit_tick_s)
             for counter in self._counters.values():
                 counter.tick()
+
+    async def _tick_requests(self) -> None:
+        while True:
+            await self.clock.sleep(_REQUESTS_TICK_S)
+            self.requests.tick()
 
     async def _drop_idle_sockets(self) -> None:
         while True:

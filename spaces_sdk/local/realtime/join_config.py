@@ -10,8 +10,10 @@ from typing import cast
 from spaces_sdk.local.realtime.wire import RawPayload
 
 REPLAY_MAX = 25
+_MIN_SINCE_MS = -62_167_219_200_000
+"""The beginning of the year 0: an earlier one is out of range for the real server's calendar."""
 _MAX_SINCE_MS = 253_402_300_799_999
-"""The end of the year 9999: a later one is out of range for the real server's calendar."""
+"""The end of the year 9999, likewise."""
 
 
 class JoinRefusedError(Exception):
@@ -46,6 +48,8 @@ class JoinConfig:
     wants_ready: bool = False
     presence_key: str | None = None
     presence_enabled: bool = False
+    asks_replay: bool = False
+    """`replay` was named, whatever it is; a private channel passes over what is no object."""
     replay: Replay | None = None
     is_replay_valid: bool = True
     wants_postgres_changes: bool = False
@@ -70,9 +74,10 @@ def parse_join(payload: object) -> JoinConfig:
         is_private=_flag(config.get("private")),
         ack=_flag(broadcast.get("ack")),
         self_broadcast=_flag(broadcast.get("self")),
-        wants_ready=_flag(broadcast.get("replication_ready")),
+        wants_ready=_is_truthy(broadcast.get("replication_ready")),
         presence_key=_presence_key(presence.get("key")),
         presence_enabled=_flag(presence.get("enabled")),
+        asks_replay="replay" in broadcast,
         replay=replay,
         is_replay_valid=is_replay_valid,
         wants_postgres_changes=_wants_postgres_changes(params, config),
@@ -96,6 +101,11 @@ def _flag(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
+def _is_truthy(value: object) -> bool:
+    """As Elixir has it: 0 and empty text are true."""
+    return value is not None and value is not False
+
+
 def _presence_key(value: object) -> str | None:
     if isinstance(value, str):
         return value or None
@@ -105,14 +115,16 @@ def _presence_key(value: object) -> str | None:
 
 
 def _replay(value: object) -> tuple[Replay | None, bool]:
-    if value is None:
+    if not isinstance(value, dict):
         return None, True
-    params = _lenient_section(value)
-    since, limit = params.get("since"), params.get("limit", REPLAY_MAX)
+    params = cast("dict[str, object]", value)
+    since, limit = params.get("since"), params.get("limit")
+    if not _is_truthy(limit):
+        limit = REPLAY_MAX
     if not _is_integer(since) or not _is_integer(limit):
         return None, False
     since_ms, wanted = cast("int", since), cast("int", limit)
-    if not -_MAX_SINCE_MS <= since_ms <= _MAX_SINCE_MS:
+    if not _MIN_SINCE_MS <= since_ms <= _MAX_SINCE_MS:
         return None, False
     return Replay(max(since_ms, 0), min(max(wanted, 1), REPLAY_MAX)), True
 
@@ -130,10 +142,12 @@ def _wants_postgres_changes(params: Mapping[str, object], config: Mapping[str, o
 
 
 def _token(params: Mapping[str, object]) -> str | None:
-    value = params["user_token"] if "user_token" in params else params.get("access_token")
-    if value is None or (isinstance(value, str) and value.startswith("sb_")):
+    named, older = params.get("access_token"), params.get("user_token")
+    first = older if named is None or named is False else named
+    if isinstance(first, str) and first.startswith("sb_"):
         return None
-    return value if isinstance(value, str) else ""
+    # What is no text is as if it were not there.
+    return next((value for value in (older, named) if isinstance(value, str)), None)
 
 
 def _inspect(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -17,12 +16,18 @@ class RateCounter:
     """
 
     def __init__(self, limit_per_s: int, *, tick_s: float = 5.0, ticks: int = 12) -> None:
+        self._tick_s = tick_s
+        self._buckets: deque[int] = deque(maxlen=ticks)
+        self.restart(limit_per_s)
+
+    def restart(self, limit_per_s: int) -> None:
+        """Forget all and count against another limit."""
         self.limit_per_s = limit_per_s
         self.is_triggered = False
         self.average = 0.0
-        self._tick_s = tick_s
-        self._buckets: deque[int] = deque([0], maxlen=ticks)
         self._current = 0
+        self._buckets.clear()
+        self._buckets.append(0)
 
     def add(self, count: int = 1) -> None:
         """Count events in the running tick."""
@@ -33,16 +38,22 @@ class RateCounter:
         self._buckets.append(self._current)
         self._current = 0
         self.average = sum(self._buckets) / (len(self._buckets) * self._tick_s)
-        self.judge()
+        self.is_triggered = self.average >= self.limit_per_s
 
-    def judge(self) -> None:
-        """Compare the average with the limit, which may have changed."""
-        self.is_triggered = self.average > self.limit_per_s
+    @property
+    def is_exceeded(self) -> bool:
+        """True if the average is above the limit; `is_triggered` is also true at the limit itself."""
+        return self.average > self.limit_per_s
 
     @property
     def rolling(self) -> int:
-        """The average, rounded up, as the HTTP headers carry it."""
-        return math.ceil(self.average)
+        """The average in whole numbers, as the HTTP headers carry it."""
+        return int(self.average)
+
+
+_HEAD, _TUPLE, _ATOM, _MAP = 5, 2, 2, 5
+"""Bytes of the external term format: around a binary, a small tuple, a small atom, an empty map."""
+_BINARY = 1 + _HEAD
 
 
 class PayloadGauge:
@@ -58,9 +69,14 @@ class PayloadGauge:
         """Judge a parsed payload; `json_bytes`, its length as JSON, spares the count for small ones."""
         return json_bytes * self._GROWTH > self._max_bytes and external_size(payload) > self._max_bytes
 
-    def is_exceeded_by_bytes(self, data: Sequence[int] | str) -> bool:
-        """Judge a payload that is passed on unread."""
-        return len(data) > self._max_bytes
+    def is_exceeded_by_bytes(self, data: bytes, around: int = _BINARY) -> bool:
+        """Judge a payload that is passed on unread; `around` is what the term has besides the bytes."""
+        return len(data) + around > self._max_bytes
+
+    def is_exceeded_by_user_broadcast(self, event: str, data: bytes, *, is_json: bool) -> bool:
+        """Judge a payload of kind 3: a tuple of event, encoding, data and no metadata."""
+        encoding = len("json") if is_json else len("binary")
+        return self.is_exceeded_by_bytes(data, _BINARY + _TUPLE + _ATOM + encoding + _HEAD + len(event.encode()) + _MAP)
 
 
 def external_size(value: object) -> int:

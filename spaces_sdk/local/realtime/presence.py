@@ -67,6 +67,11 @@ class PresenceState:
         self._entries[member] = _Entry(key, payload_json, meta)
         return Diff(joins={key: meta}, leaves={} if before is None else {before.key: before.meta})
 
+    def has(self, member: Hashable, payload: Mapping[str, object]) -> bool:
+        """True if the member is there with this very payload."""
+        entry = self._entries.get(member)
+        return entry is not None and entry.payload_json == wire.dumps_sorted(payload)
+
     def untrack(self, member: Hashable) -> Diff | None:
         """Take a member out; None if it was not in."""
         entry = self._entries.pop(member, None)
@@ -89,14 +94,20 @@ class CallBudget:
     _count: int = 0
     _ends_at: float | None = None
 
-    def spend(self, now: float) -> bool:
-        """Count one call; False when it is over the budget.
+    def has_left(self, now: float) -> bool:
+        """False when a call would be over the budget.
 
         Args:
             now: Monotonic seconds.
         """
-        if self._ends_at is None or now >= self._ends_at:
+        return self._is_over(now) or self._count < self.max_calls
+
+    def spend(self, now: float) -> None:
+        """Count one call."""
+        if self._is_over(now):
             self._ends_at = now + self.window_s
             self._count = 0
         self._count += 1
-        return self._count <= self.max_calls
+
+    def _is_over(self, now: float) -> bool:
+        return self._ends_at is None or now > self._ends_at

@@ -17,12 +17,18 @@ class ChannelRights:
         self._asks_presence = asks_presence
         self.reads_broadcasts = not is_private
         self.reads_presence = not is_private
+        self._tracks = False
         self._writable: frozenset[Extension] | None = None if is_private else frozenset(_BOTH)
 
     @property
     def is_write_known(self) -> bool:
         """True once the write rights were asked for."""
         return self._writable is not None
+
+    @property
+    def is_presence_read_known_since_join(self) -> bool:
+        """False if only a first track asked for it: then the diffs that come are not counted."""
+        return self._asks_presence or not self._is_private
 
     @property
     def may_broadcast(self) -> bool:
@@ -42,6 +48,7 @@ class ChannelRights:
         """
         if not self._is_private:
             return True
+        self._asks_presence = self._asks_presence or self._tracks
         extensions = _BOTH if self._asks_presence else (Extension.BROADCAST,)
         readable = await self._authorizer.readable(self._sub_topic, caller, extensions)
         self.reads_broadcasts = Extension.BROADCAST in readable
@@ -49,15 +56,24 @@ class ChannelRights:
         self._writable = None
         return bool(readable)
 
+    def note_track(self) -> None:
+        """Presence was tracked: from the next token on it is asked for as if it had been at the join."""
+        self._tracks = True
+
     async def ask_write(self, caller: Caller, *, with_presence_read: bool = False) -> None:
         """Ask for the write rights, if they are not yet known.
 
         A first track also settles whether presence may be read, a first broadcast does not: so a
         channel that joined with presence off sees diffs only if it tracks before it broadcasts.
+
+        Raises:
+            PolicyFailedError: They stay unknown, and are asked for again at the next use.
+            DatabaseUnavailableError: Likewise.
         """
         if self._writable is not None:
             return
-        self._writable = await self._authorizer.writable(self._sub_topic, caller, _BOTH)
+        writable = await self._authorizer.writable(self._sub_topic, caller, _BOTH)
         if with_presence_read and not self._asks_presence:
             readable = await self._authorizer.readable(self._sub_topic, caller, (Extension.PRESENCE,))
             self.reads_presence = Extension.PRESENCE in readable
+        self._writable = writable

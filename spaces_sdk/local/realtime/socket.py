@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from spaces_sdk.local.realtime import wire
 from spaces_sdk.local.realtime.channel import Channel
-from spaces_sdk.local.realtime.join_config import JoinRefusedError, parse_join
+from spaces_sdk.local.realtime.join_config import JoinConfig, JoinRefusedError, parse_join
 from spaces_sdk.local.realtime.outgoing import TextMessage, text_frame
 from spaces_sdk.local.realtime.tasks import TaskSet
 from spaces_sdk.local.realtime.tokens import Token
@@ -121,9 +121,13 @@ class Socket:
 
     async def _open(self, frame: ClientFrame) -> Channel | None:
         try:
-            self._check_limits(frame.topic)
-            channel = Channel(self, frame.topic, frame.join_ref, parse_join(frame.payload))
+            if frame.topic == TOPIC_PREFIX:
+                raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
+            config = parse_join(frame.payload)
+            self._check_limits(config)
+            channel = Channel(self, frame.topic, frame.join_ref, config)
             await channel.open()
+            self.hub.count_user(self)
         except JoinRefusedError as refusal:
             await self._refuse(frame, refusal)
             return None
@@ -144,17 +148,17 @@ class Socket:
         if refusal.ends_socket:
             self._outlet.close(CLOSE_GOING_AWAY)
 
-    def _check_limits(self, topic: str) -> None:
-        if topic == TOPIC_PREFIX:
-            raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
+    def _check_limits(self, config: JoinConfig) -> None:
         hub = self.hub
+        if hub.settings.private_only and not config.is_private:
+            raise JoinRefusedError("PrivateOnly: This project only allows private channels")
+        if not hub.has_room_for(self):
+            raise JoinRefusedError("ConnectionRateLimitReached: Too many connected users")
         if hub.joins.is_triggered:
             raise JoinRefusedError("ClientJoinRateLimitReached: Too many joins per second", ends_socket=True)
         hub.joins.add()
         if len(self._channels) >= hub.settings.max_channels_per_client:
             raise JoinRefusedError("ChannelRateLimitReached: Too many channels")
-        if not hub.count_user(self):
-            raise JoinRefusedError("ConnectionRateLimitReached: Too many connected users")
 
     def token(self, raw: str | None) -> Token:
         """Check a token, or the connection's own for None.

@@ -115,7 +115,8 @@ def _decode_array(text: str) -> ClientFrame | None:
     if not isinstance(value, list):
         return None
     parts = cast("list[object]", value)
-    return _frame(*parts) if len(parts) == len(ClientFrame._fields) else None
+    # What follows the fifth part is passed over.
+    return _frame(*parts[: len(ClientFrame._fields)]) if len(parts) >= len(ClientFrame._fields) else None
 
 
 def _frame(join_ref: object, ref: object, topic: object, event: object, payload: object) -> ClientFrame | None:
