@@ -93,7 +93,7 @@ revoke all on function spaces.end_stream(public.room_messages, text, text, jsonb
 comment on function spaces.end_stream(public.room_messages, text, text, jsonb) is
   'Ends a stream as final or stopped, under the room''s lock; the answer of the call that did it.';
 
--- For those who take an author''s right to write, and for the sweep. The former hold the author's account; the latter passes
+-- For those who take an author's right to write, and for the sweep. The former hold the author's account; the latter passes
 -- over a message that the deletion of its author holds, and stops it the next time.
 create function spaces.end_streams(p_room_id uuid, p_user_id uuid default null, p_is_expired boolean default false)
 returns integer language plpgsql volatile set search_path = '' as $$

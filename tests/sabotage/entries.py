@@ -145,4 +145,30 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="perform from auth.users u where u.id = p_user_id;",
         test="tests/db/test_deleted_accounts.py::test_a_call_beside_a_deletion_ends_in_an_answer[insert_message-the caller's]",
     ),
+    Sabotage(
+        name="appended-after-the-stop",
+        breaks="a stop is the end: whether a message is still written is looked at before the room's lock",
+        file=f"{MIGRATIONS}/20261123102710_begin_and_append.sql",
+        old="  v_head := spaces.lock_room(p_room_id, c_operation);\n"
+        "  v_message := spaces.require_own_stream(p_room_id, v_user_id, p_message_id, c_operation);\n",
+        new="  v_message := spaces.require_own_stream(p_room_id, v_user_id, p_message_id, c_operation);\n"
+        "  v_head := spaces.lock_room(p_room_id, c_operation);\n",
+        test="tests/db/test_stream_races.py::test_nothing_is_added_after_the_end[a stop-append_stream]",
+    ),
+    Sabotage(
+        name="chunk-offset-ignored",
+        breaks="a message that grows has no repetition: what was had already is added again",
+        file="spaces_sdk/session/growing.py",
+        old="(new := chunk.text[length - chunk.offset :])",
+        new="(new := chunk.text)",
+        test="tests/unit/session/test_growing.py::test_what_comes_twice_is_told_once",
+    ),
+    Sabotage(
+        name="late-joiner-hole",
+        breaks="a message that grows has no hole: a sync does not bring those that are being written",
+        file=f"{MIGRATIONS}/20261123101600_sync_room.sql",
+        old="where s.room_id = p_room_id and m.seq <= p_after and",
+        new="where false and s.room_id = p_room_id and m.seq <= p_after and",
+        test="tests/db/test_streams.py::test_whoever_reads_gets_the_text_so_far",
+    ),
 )

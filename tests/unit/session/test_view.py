@@ -90,6 +90,28 @@ def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
     assert not view.lacks_chunks(row.seq)
 
 
+def test_an_older_reading_does_not_shorten_what_has_grown(room: FakeRoom) -> None:
+    view = joined_view(room)
+    row = room.begin()
+    view.apply(MessageReceived(pos=row.seq, message=row))
+    view.hear(MessageChunk(message_id=row.id, offset=0, text="Hello"), row.seq)
+    for content, expected in (("Hel", "Hello"), ("Hello you", "Hello you")):
+        view.apply(MessageReceived(pos=row.seq, message=row.model_copy(update={"content": content})))
+        assert [m.content for m in view.messages] == [expected]
+
+
+def test_what_waits_is_bounded_and_what_is_dropped_shows(room: FakeRoom) -> None:
+    view = joined_view(room)
+    row = room.begin()
+    for offset in range(600):
+        view.hear(MessageChunk(message_id=row.id, offset=offset, text="x"), row.seq)
+    view.apply(MessageReceived(pos=row.seq, message=row))
+    assert view.grow(row.id) == []
+    assert view.lacks_chunks(row.seq)
+    assert len(view.hear(MessageChunk(message_id=row.id, offset=0, text="x" * 400), row.seq)) == 201
+    assert not view.lacks_chunks(row.seq)
+
+
 def test_participants_come_and_go(room: FakeRoom) -> None:
     view = joined_view(room)
     bob = room.participants[room.bring("Bob")]
