@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration check format ci conformance bench-db sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci conformance bench-db sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -54,13 +54,16 @@ conformance: $(VENV)/.ready ## The recordings of the real Realtime against the l
 bench-db: $(VENV)/.ready ## What the database costs, as ratios; fails where it does not stay flat (ARGS=--full)
 	$(BIN)/python -m benchmarks.db $(ARGS)
 
+test-install: $(VENV)/.ready ## The wheel, and the SQL in an app's project by the Supabase CLI (downloads 65 MB once)
+	$(BIN)/pytest tests/install $(ARGS)
+
 sabotage: $(VENV)/.ready ## Break each guarantee on purpose and see its test turn red
 	$(BIN)/python -m tests.sabotage $(ARGS)
 
 chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, then count (ARGS="--seconds 600 --sessions 12")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-ci: check test test-db15 conformance sabotage chaos demo ## All of it
+ci: check test test-db15 test-install conformance sabotage chaos demo ## All of it
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces

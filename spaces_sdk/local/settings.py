@@ -26,6 +26,7 @@ class StackSettings:
         default_privileges: `closed` as in hosted projects made since May 2026, `open` as in older ones.
         realtime_env: More variables for the Realtime server (`SPACES_REALTIME_…`).
         sweep_interval_s: Seconds between two sweeps of expired leases.
+        has_migrations: False leaves the database as a new project has it, without this package's migrations.
         is_temporary: True trades safety against a crash of the machine for speed.
         report: Called with lines for the user while it starts.
     """
@@ -37,5 +38,6 @@ class StackSettings:
     default_privileges: str = "closed"
     realtime_env: Mapping[str, str] = field(default_factory=dict[str, str])
     sweep_interval_s: float = 30.0
+    has_migrations: bool = True
     is_temporary: bool = False
     report: Callable[[str], None] = say_nothing

@@ -69,6 +69,7 @@ class LocalStack:
         default_privileges: str = "closed",
         realtime_env: dict[str, str] | None = None,
         sweep_interval_s: float = 30.0,
+        has_migrations: bool = True,
         report: Callable[[str], None] | None = None,
     ) -> AsyncGenerator[LocalStack]:
         """A fresh stack on free ports in a temporary folder, deleted at the end. Arguments as in `StackSettings`."""
@@ -81,6 +82,7 @@ class LocalStack:
             default_privileges=default_privileges,
             realtime_env=realtime_env or {},
             sweep_interval_s=sweep_interval_s,
+            has_migrations=has_migrations,
             is_temporary=True,
             report=report or say_nothing,
         )
@@ -274,7 +276,7 @@ class LocalStack:
             mode = self.settings.default_privileges
             await bootstrap(self.cluster.url(), mode, password_of=self.cluster.password_of)
             is_bootstrapped.set()
-            applied = await migrate(self.migration_db_url)
+            applied = await migrate(self.migration_db_url) if self.settings.has_migrations else []
             is_migrated.set()
             if applied:
                 self.settings.report(f"Applied {len(applied)} migrations.")
@@ -295,6 +297,8 @@ class LocalStack:
     async def _start_postgres(self) -> None:
         await self.cluster.start(port=self._ports.postgres)
         self._running.adopt(self.cluster.running)
+        if not self.settings.has_migrations:
+            return
         schedule = run_schedule(self.db_url, sweep_interval_s=self.settings.sweep_interval_s)
         self._schedule = asyncio.create_task(schedule, name="stack-schedule")
 
