@@ -16,6 +16,9 @@ DENIED: Final = "x"
 SHUT_OUT: Final = "s"
 NOTHING: Final = "0"
 MISS: Final = "w"
+UNKNOWN_TOKEN: Final = "t"
+NO_CHANNEL: Final = "j"
+UNEXPOSED: Final = "n"
 
 # What the marks stand for among our own codes; the other marks are explained in the file.
 MARK_OF_CODE: Final[Mapping[str, str]] = {
@@ -33,7 +36,9 @@ MARK_OF_CODE: Final[Mapping[str, str]] = {
     "conflict": "c",
     "invalid_argument": "i",
 }
-REFUSALS: Final = frozenset({*MARK_OF_CODE.values(), DENIED, SHUT_OUT, NOTHING, MISS, "t", "j"})
+REFUSALS: Final = frozenset(
+    {*MARK_OF_CODE.values(), DENIED, SHUT_OUT, NOTHING, MISS, UNKNOWN_TOKEN, NO_CHANNEL, UNEXPOSED}
+)
 
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "tables": ACTORS,
@@ -41,6 +46,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "private functions": ACTORS,
     "topics": ACTORS,
     "realtime": (*ACTORS, *IMPOSTORS),
+    "rest": (*ACTORS, *IMPOSTORS),
     "impostors": IMPOSTORS,
 }
 

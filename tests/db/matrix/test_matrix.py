@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.db.matrix.grid import Section, read_grids
 from tests.db.matrix.interface import attempts_on_calls
 from tests.db.matrix.scene import Scene, set_scene
 from tests.db.matrix.tables import attempts_on_tables
-from tests.db.matrix.tally import PROPERTY, Tally
+from tests.db.matrix.tally import Tally
 from tests.db.matrix.topics import attempts_on_topics
 from tests.db.support.templates import Templates
 from tests.db.test_quickstart_policies import quickstart
@@ -25,14 +25,6 @@ async def scene(request: pytest.FixtureRequest, templates: Templates, open_templ
     """In a project with the policies of Supabase's guide, which let everybody use every topic."""
     chosen = templates if request.param == "closed" else open_templates
     return await set_scene(await chosen.migrated(before=quickstart))
-
-
-@pytest.fixture
-def count(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
-    """Cells of this test; fails with those that came out otherwise, and counts in the summary of the run."""
-    made = Tally()
-    yield made
-    record_property(PROPERTY, made.counts)
 
 
 async def try_all(scene: Scene, section: Section, attempts: Iterable[Attempt], count: Tally) -> None:
