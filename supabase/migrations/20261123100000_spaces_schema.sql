@@ -154,9 +154,12 @@ comment on function spaces.fail(text, text, text) is 'Raises the error of a code
 
 -- Who calls. Never a claim about somebody else: the id comes from the verified token alone. The API passes every token
 -- that the project has signed, also one that was made for something else (a link in a letter): it is nobody's here.
+-- Not in SQL: with a search_path of its own that would be planned anew in each transaction.
 create function spaces.user_id()
-returns uuid language sql stable set search_path = '' as $$
-  select case when coalesce(auth.jwt() -> 'aud', '"authenticated"') @> '"authenticated"' then auth.uid() end
+returns uuid language plpgsql stable set search_path = '' as $$
+begin
+  return case when coalesce(auth.jwt() -> 'aud', '"authenticated"') @> '"authenticated"' then auth.uid() end;
+end
 $$;
 revoke all on function spaces.user_id() from public, anon, authenticated, service_role;
 comment on function spaces.user_id() is 'The user of the token; null without one, or if the token is for another audience than signed-in users.';

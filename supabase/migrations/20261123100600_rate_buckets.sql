@@ -29,6 +29,7 @@ create function spaces.take(p_user_id uuid, p_action text, p_room_id uuid, p_lim
 returns integer language plpgsql set search_path = '' as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_room_id uuid := coalesce(p_room_id, spaces.nil_uuid());
   v_capacity integer;
   v_refill double precision;
   v_taken integer;
@@ -37,14 +38,22 @@ begin
   if not found then
     return p_wanted;
   end if;
-  insert into spaces.rate_buckets as b (user_id, action, room_id, tokens, taken, refilled_at)
-  values (p_user_id, p_action, coalesce(p_room_id, spaces.nil_uuid()), v_capacity - least(p_wanted, v_capacity), least(p_wanted, v_capacity), v_now)
-  on conflict (user_id, action, room_id) do update set
-    tokens = least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at)))
-      - least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
-    taken = least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
-    refilled_at = greatest(b.refilled_at, v_now)
-  returning b.taken into v_taken;
+  -- Nearly always the bucket is there, and an update costs half of an upsert.
+  loop
+    update spaces.rate_buckets b set
+      tokens = least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at)))
+        - least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
+      taken = least(p_wanted, floor(least(v_capacity, b.tokens + v_refill * greatest(0, extract(epoch from v_now - b.refilled_at))))),
+      refilled_at = greatest(b.refilled_at, v_now)
+    where b.user_id = p_user_id and b.action = p_action and b.room_id = v_room_id
+    returning b.taken into v_taken;
+    exit when found;
+    insert into spaces.rate_buckets (user_id, action, room_id, tokens, taken, refilled_at)
+    values (p_user_id, p_action, v_room_id, v_capacity - least(p_wanted, v_capacity), least(p_wanted, v_capacity), v_now)
+    on conflict (user_id, action, room_id) do nothing -- made at this moment
+    returning taken into v_taken;
+    exit when found;
+  end loop;
   return v_taken;
 end
 $$;

@@ -43,16 +43,17 @@ comment on function spaces.topic(uuid, integer) is 'The Realtime topic of a room
 
 -- Definer rights: its owner passes row level security on realtime.messages. A failure of Realtime is a
 -- warning there and no error here: the row is the truth, the broadcast a hint.
-create function spaces.publish(p_room_id uuid, p_epoch integer, p_event text, p_body jsonb)
+create function spaces.publish(p_room_id uuid, p_epoch integer, p_event text, p_body jsonb, p_pos bigint default null)
 returns void language plpgsql volatile security definer set search_path = '' as $$
 begin
   perform realtime.send(
-    jsonb_build_object('room_id', p_room_id, 'epoch', p_epoch, 'at', clock_timestamp()) || p_body,
+    case when p_pos is null then jsonb_build_object('room_id', p_room_id, 'epoch', p_epoch, 'at', clock_timestamp())
+      else jsonb_build_object('room_id', p_room_id, 'epoch', p_epoch, 'at', clock_timestamp(), 'pos', p_pos) end || p_body,
     p_event, spaces.topic(p_room_id, p_epoch), true);
 end
 $$;
-revoke all on function spaces.publish(uuid, integer, text, jsonb) from public, anon, authenticated, service_role;
-comment on function spaces.publish(uuid, integer, text, jsonb) is 'Broadcasts an event on a room''s topic when the transaction commits.';
+revoke all on function spaces.publish(uuid, integer, text, jsonb, bigint) from public, anon, authenticated, service_role;
+comment on function spaces.publish(uuid, integer, text, jsonb, bigint) is 'Broadcasts an event on a room''s topic when the transaction commits.';
 
 -- One step of the room and the event that is that step. Only under the room's lock.
 create function spaces.step(p_room_id uuid, p_event text, p_body jsonb)
@@ -62,7 +63,7 @@ declare
   v_epoch integer;
 begin
   update spaces.room_heads h set head = h.head + 1 where h.room_id = p_room_id returning h.head, h.epoch into v_head, v_epoch;
-  perform spaces.publish(p_room_id, v_epoch, p_event, p_body || jsonb_build_object('pos', v_head));
+  perform spaces.publish(p_room_id, v_epoch, p_event, p_body, v_head);
   return v_head;
 end
 $$;
@@ -70,21 +71,21 @@ revoke all on function spaces.step(uuid, text, jsonb) from public, anon, authent
 comment on function spaces.step(uuid, text, jsonb) is 'Takes the room''s next step and publishes the event of it; answers the step.';
 
 -- What an event says of a message: the whole row. One over the transport's limit goes without it; the receiver fetches it.
-create function spaces.message_event(p_message public.room_messages, p_json jsonb)
+create function spaces.message_event(p_id uuid, p_content text, p_json jsonb)
 returns jsonb language plpgsql stable set search_path = '' as $$
 declare
   v_body jsonb := jsonb_build_object('message', p_json);
 begin
   -- Only large ones are measured: at most six bytes of JSON for a byte of text, and a little for the rest.
-  if octet_length(p_message.content) > 8192
+  if octet_length(p_content) > 8192
      and octet_length(v_body::text) > (select c.max_event_bytes from spaces.config c) then
-    return jsonb_build_object('message', null, 'message_id', p_message.id, 'is_truncated', true);
+    return jsonb_build_object('message', null, 'message_id', p_id, 'is_truncated', true);
   end if;
   return v_body;
 end
 $$;
-revoke all on function spaces.message_event(public.room_messages, jsonb) from public, anon, authenticated, service_role;
-comment on function spaces.message_event(public.room_messages, jsonb) is 'What an event about a message says of it, given its JSON.';
+revoke all on function spaces.message_event(uuid, text, jsonb) from public, anon, authenticated, service_role;
+comment on function spaces.message_event(uuid, text, jsonb) is 'What an event about a message says of it, given its JSON.';
 
 -- Stores a message as the room's next step and answers its JSON. Null when the id is taken: nothing has happened then.
 create function spaces.write_message(
@@ -106,7 +107,7 @@ begin
     return null;
   end if;
   v_json := spaces.message_json(v_message);
-  perform spaces.step(p_head.room_id, 'room:message-received', spaces.message_event(v_message, v_json));
+  perform spaces.step(p_head.room_id, 'room:message-received', spaces.message_event(v_message.id, v_message.content, v_json));
   return v_json;
 end
 $$;

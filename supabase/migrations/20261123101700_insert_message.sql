@@ -26,6 +26,16 @@ $$;
 revoke all on function spaces.message_hint() from public, anon, authenticated, service_role;
 comment on function spaces.message_hint() is 'What a message may be.';
 
+-- A function, because a condition with a query in it costs a query also where it is not come to.
+create function spaces.has_message(p_room_id uuid, p_id uuid)
+returns boolean language plpgsql stable set search_path = '' as $$
+begin
+  return exists (select from public.room_messages m where m.id = p_id and m.room_id = p_room_id and m.status <> 'deleted');
+end
+$$;
+revoke all on function spaces.has_message(uuid, uuid) from public, anon, authenticated, service_role;
+comment on function spaces.has_message(uuid, uuid) is 'Whether a message stands in a room and is not deleted.';
+
 -- One message, after the room's lock: {"ok": true, …} or {"ok": false, code, message, hint}. Every check reads here,
 -- after the lock: what was true before it may have been taken back while this call waited.
 create function spaces.store_message(
@@ -56,8 +66,7 @@ begin
   elsif p_message_type = 'system' or (p_message_type = 'ai_response' and v_me.kind <> 'bot') then
     v_code := 'not_allowed'; v_reason := format('a %s does not send %s', v_me.kind, p_message_type);
     v_hint := 'People send user_text and user_voice, bots also ai_response, the database system.';
-  elsif p_reply_to is not null and not exists (
-      select from public.room_messages m where m.id = p_reply_to and m.room_id = p_head.room_id and m.status <> 'deleted') then
+  elsif p_reply_to is not null and not spaces.has_message(p_head.room_id, p_reply_to) then
     v_code := 'message_not_found'; v_reason := 'what it replies to is not in this room';
   else
     v_message := spaces.write_message(p_head, p_id, p_user_id, v_me.display_name, v_me.kind,

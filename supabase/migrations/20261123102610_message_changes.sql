@@ -52,7 +52,7 @@ returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   v_json jsonb := spaces.message_json(p_message);
 begin
-  perform spaces.step(p_message.room_id, 'room:message-updated', spaces.message_event(p_message, v_json));
+  perform spaces.step(p_message.room_id, 'room:message-updated', spaces.message_event(p_message.id, p_message.content, v_json));
   return jsonb_build_object('ok', true, 'message', v_json, 'head', p_message.revision);
 end
 $$;
