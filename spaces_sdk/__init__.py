@@ -107,7 +107,16 @@ if TYPE_CHECKING:
         Visibility,
     )
     from spaces_sdk.realtime import RealtimeOptions
-    from spaces_sdk.rooms import Ban, CleanupResult, CreatedInvitation, Invitation, RoomDetails, RoomManager
+    from spaces_sdk.rooms import (
+        Ban,
+        CleanupResult,
+        CreatedInvitation,
+        Invitation,
+        RoomDetails,
+        RoomListing,
+        RoomManager,
+        RoomScope,
+    )
     from spaces_sdk.rpc import TokenProvider
     from spaces_sdk.session import MessageWriter, RoomSession, SessionOptions
 
@@ -136,7 +145,7 @@ _NAMES_OF = {
         "Visibility"
     ),
     "realtime": "RealtimeOptions",
-    "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomManager",
+    "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomListing RoomManager RoomScope",
     "session": "MessageWriter RoomSession SessionOptions",
     "rpc": "TokenProvider",
 }
@@ -210,9 +219,11 @@ __all__ = [
     "RoomFullError",
     "RoomJoined",
     "RoomLeft",
+    "RoomListing",
     "RoomManager",
     "RoomMoved",
     "RoomPreview",
+    "RoomScope",
     "RoomSession",
     "RoomState",
     "SchemaMismatchError",

@@ -34,7 +34,8 @@ class StateChanges(TypedDict, total=False):
         mode: A name in `room_modes`: gangster, playful, philosopher, conspiracy, wildcard, or the app's own.
         name: 1 to 100 characters.
         max_participants: 1 to 50; those who are in stay in.
-        settings: Merged into the room's (RFC 7396: null removes a key); at most 16 kB together.
+        settings: Merged into the room's (RFC 7396: null removes a key); at most 16 kB together,
+            8 levels. Under the key `spaces` stand those that this package knows; all others are the app's.
         is_active: False closes the room, True opens it again.
     """
 

@@ -29,12 +29,14 @@ class ConnectionState(StrEnum):
 
 
 class LeftReason(StrEnum):
-    """Why participants went offline or were removed."""
+    """Why participants went offline (left, timeout) or are participants no more (the others)."""
 
     LEFT = "left"
     TIMEOUT = "timeout"
     KICKED = "kicked"
     BANNED = "banned"
+    FORGOT = "forgot"
+    """They have forgotten the room."""
     GONE = "gone"
     """They are no participants any more: their account was deleted."""
 

@@ -2,6 +2,24 @@
 
 from spaces_sdk.drafts import StateChanges
 from spaces_sdk.rooms.manager import RoomManager
-from spaces_sdk.rooms.models import Ban, CleanupResult, CreatedInvitation, Invitation, RoomDetails
+from spaces_sdk.rooms.models import (
+    Ban,
+    CleanupResult,
+    CreatedInvitation,
+    Invitation,
+    RoomDetails,
+    RoomListing,
+    RoomScope,
+)
 
-__all__ = ["Ban", "CleanupResult", "CreatedInvitation", "Invitation", "RoomDetails", "RoomManager", "StateChanges"]
+__all__ = [
+    "Ban",
+    "CleanupResult",
+    "CreatedInvitation",
+    "Invitation",
+    "RoomDetails",
+    "RoomListing",
+    "RoomManager",
+    "RoomScope",
+    "StateChanges",
+]

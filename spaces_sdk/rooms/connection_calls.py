@@ -16,6 +16,7 @@ JOIN_ROOM = Procedure("join_room", "join the room", Repeat.SAFE)
 SYNC_ROOM = Procedure("sync_room", "catch up with the room", Repeat.READ)
 HEARTBEAT = Procedure("heartbeat", "renew the lease", Repeat.READ)
 LEAVE_ROOM = Procedure("leave_room", "leave the room", Repeat.SAFE)
+FORGET_ROOM = Procedure("forget_room", "forget the room", Repeat.SAFE)
 SET_VOICE = Procedure("set_voice", "switch voice", Repeat.SAFE)
 SIGNAL = Procedure("signal", "send the signal", Repeat.NEVER)
 
@@ -143,6 +144,23 @@ class ConnectionCalls(Calls):
         arguments = {"p_room_id": str(key), "p_connection_id": None if connection is None else str(connection)}
         await self._rpc.call(
             LEAVE_ROOM, arguments, timeout_s=timeout_s, operation_id=connection or key, unknown_hint=REPEAT_HINT
+        )
+
+    async def forget_room(self, room_id: UUID | str, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Leave for good: the user is no participant any more, and all their connections end.
+
+        Reading ends at once, for a socket that is open within the life of its token. What they said stays, with
+        the name beside it. They come back as anybody from outside; a mute waits for them, and so do a kick and a ban.
+
+        Raises:
+            PermissionDeniedError: `not_allowed`: the host hands the room on or deletes it first.
+                `not_participant`: the user never was one.
+            OutcomeUnknownError: No answer in time; the same call again is harmless.
+        """
+        doing = FORGET_ROOM.operation
+        key = checks.uuid_of(doing, "room_id", room_id)
+        await self._rpc.call(
+            FORGET_ROOM, {"p_room_id": str(key)}, timeout_s=timeout_s, operation_id=key, unknown_hint=REPEAT_HINT
         )
 
     async def set_voice(self, room_id: UUID | str, on: bool, *, timeout_s: float = TIMEOUT_S) -> Participant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from pydantic import Field
@@ -21,6 +22,30 @@ class RoomDetails(Model):
     room: Room
     participants: list[Participant]
     participant_count: int
+
+
+class RoomScope(StrEnum):
+    """Which rooms are listed."""
+
+    MINE = "mine"
+    PUBLIC = "public"
+
+
+class RoomListing(Model):
+    """A room in a list.
+
+    Attributes:
+        participant_count: Users who are online in it: the places taken.
+        me: The user's own participant; None for who is none, a host perhaps who has not joined.
+    """
+
+    room: Room
+    participant_count: int
+    me: Participant | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.participant_count >= self.room.max_participants
 
 
 class Ban(Model):

@@ -10,7 +10,7 @@ from spaces_sdk.drafts import StateChanges
 from spaces_sdk.models import JsonObject, Page, Participant, Room, RoomPreview, RoomState, Visibility
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
-from spaces_sdk.rooms.models import CleanupResult, RoomDetails
+from spaces_sdk.rooms.models import CleanupResult, RoomDetails, RoomListing, RoomScope
 from spaces_sdk.rpc.client import Procedure, Repeat
 
 CREATE_ROOM = Procedure("create_room", "create the room", Repeat.SAFE)
@@ -19,6 +19,7 @@ GET_BY_ID = Procedure("get_room_by_id", "get the room", Repeat.READ)
 GET_PARTICIPANTS = Procedure("get_participants", "get the participants", Repeat.READ)
 UPDATE_STATE = Procedure("update_room_state", "update the room's state", Repeat.SAFE)
 DELETE_ROOM = Procedure("delete_room", "delete the room", Repeat.SAFE, frozenset({"room_not_found"}))
+LIST_ROOMS = Procedure("list_rooms", "list the rooms", Repeat.READ)
 IS_HOST = Procedure("is_host", "ask who is host", Repeat.READ)
 IS_FULL = Procedure("is_room_full", "ask whether the room is full", Repeat.READ)
 CLEAN_UP = Procedure("cleanup_inactive_rooms", "clean up inactive rooms", Repeat.NEVER)
@@ -48,8 +49,8 @@ class RoomCalls(Calls):
             name: 1 to 100 characters.
             max_participants: Users with a live connection at the same time, 1 to 50.
             mode: The personality of its bots; a name in `room_modes`.
-            visibility: Who finds it; `unlisted` is who has the code.
-            settings: The app's own, at most 16 kB as JSON.
+            visibility: Who comes in: by invitation (`private`), by the code (`unlisted`), or anybody (`public`).
+            settings: The app's own, and under `spaces` those of this package; at most 16 kB as JSON, 8 levels.
             expires_after: Time without activity after which it is deleted, a second to ten years; None keeps it.
             room_id: Idempotency key. None makes a random one.
             timeout_s: The whole call with retries and token refresh, in seconds, > 0.
@@ -105,6 +106,39 @@ class RoomCalls(Calls):
         doing = GET_BY_ID.operation
         arguments = {"p_room_id": str(checks.uuid_of(doing, "room_id", room_id))}
         return parsed(RoomDetails, await self._rpc.call(GET_BY_ID, arguments, timeout_s=timeout_s), doing)
+
+    async def list_rooms(
+        self,
+        scope: RoomScope | str = RoomScope.MINE,
+        *,
+        search: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> Page[RoomListing]:
+        """List rooms: those of the user, or the public ones.
+
+        `mine` are those that the user hosts or takes part in, online or not, closed ones too; the latest activity
+        first. `public` are the open public rooms that the user may join by the id; the newest first. A page does
+        not shift when rooms come and go. A room of `mine` that is active while you page comes again at the end.
+
+        Args:
+            scope: Which rooms.
+            search: A part of the name, in any case, at most 100 characters; it has no wildcards.
+            limit: 1 to 200.
+            cursor: `next_cursor` of the page before, for the same scope and search; None for the first page.
+            timeout_s: The whole call, in seconds, > 0.
+        """
+        doing = LIST_ROOMS.operation
+        checks.within(doing, "limit", limit, 1, 200)
+        try:
+            scope = RoomScope(scope)
+        except ValueError:
+            raise checks.refuse(doing, "scope must be mine or public") from None
+        if search is not None and len(checks.checked_text(doing, "search", search).strip()) > checks.ROOM_NAME_LENGTH:
+            raise checks.refuse(doing, f"search must have at most {checks.ROOM_NAME_LENGTH} characters")
+        arguments = {"p_scope": scope.value, "p_search": search, "p_limit": limit, "p_cursor": cursor}
+        return parsed(Page[RoomListing], await self._rpc.call(LIST_ROOMS, arguments, timeout_s=timeout_s), doing)
 
     async def get_participants(
         self, room_id: UUID | str, *, limit: int = 200, cursor: str | None = None, timeout_s: float = TIMEOUT_S

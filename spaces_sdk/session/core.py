@@ -19,9 +19,11 @@ from spaces_sdk.events import (
     Event,
     GapDetected,
     GapReason,
+    LeftReason,
     MessageChunk,
     MessageReceived,
     MessageUpdated,
+    ParticipantLeft,
     RejoinRefused,
     RoomError,
     RoomJoined,
@@ -266,9 +268,19 @@ class SessionCore:
         self.view.apply(step.event, step.at)
         self.log.append(step.event)
         self._grow(step.event)
-        if isinstance(step.event, StateUpdated) and not step.event.state.is_active:
+        if self._is_the_end(step.event):
             self.work.wants_verdict = True
             self._wake()
+
+    def _is_the_end(self, event: Event) -> bool:
+        """Perhaps: the room was closed, or this user has forgotten it from another connection."""
+        if isinstance(event, StateUpdated):
+            return not event.state.is_active
+        return (
+            isinstance(event, ParticipantLeft)
+            and event.reason is LeftReason.FORGOT
+            and self.view.me.user_id in [gone.user_id for gone in event.participants]
+        )
 
     # -- messages that grow ------------------------------------------------------------------------------
 

@@ -102,6 +102,18 @@ class RoomSession(SessionModeration, MessageActions):
         if self._runtime.leave_error is not None:
             raise self._runtime.leave_error
 
+    async def forget(self, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Leave for good: the user is no participant any more, reads nothing of the room, and all their sessions end.
+
+        What they said stays. To come back they need the code or an invitation. See `RoomManager.forget_room`.
+
+        Raises:
+            PermissionDeniedError: `not_allowed`: the host hands the room on or deletes it first. The session goes on.
+        """
+        core = self._runtime.joined_core("forget the room")
+        await self._api.forget_room(core.room_id, timeout_s=timeout_s)
+        await self.aclose()
+
     async def aclose(self) -> None:
         """Like `leave`, without raising for the network. Never entered: does nothing but close it."""
         self._runtime.end(OWN_LEAVE)

@@ -22,7 +22,7 @@ from spaces_sdk.events import (
 from spaces_sdk.models import JoinedRoom, Message, MessageStatus, Participant, Role, Room, RoomState, SyncPage
 from spaces_sdk.session.growing import WaitingChunks
 
-_REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED, LeftReason.GONE})
+_REMOVED = frozenset({LeftReason.KICKED, LeftReason.BANNED, LeftReason.FORGOT, LeftReason.GONE})
 
 
 class RoomView:

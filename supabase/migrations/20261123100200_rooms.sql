@@ -73,7 +73,7 @@ comment on column public.rooms.room_code is 'Six characters without those that l
 comment on column public.rooms.host_user_id is 'The truth about who is host; null after the account was deleted, until somebody is promoted.';
 comment on column public.rooms.current_mode is 'Personality of the AI.';
 comment on column public.rooms.last_activity is 'Refreshed at most once a minute; after it plus expires_after the room may be deleted.';
-comment on column public.rooms.settings is 'The app''s own settings, up to 16 kB.';
+comment on column public.rooms.settings is 'The app''s own, and under the key "spaces" those of spaces.setting_keys; up to 16 kB.';
 comment on column public.rooms.visibility is 'private: by invitation; unlisted: who has the code; public: everybody.';
 comment on column public.rooms.expires_after is 'Null keeps the room for ever.';
 

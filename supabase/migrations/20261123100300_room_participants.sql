@@ -53,3 +53,21 @@ comment on column public.room_participants.status is 'kicked: was removed, and m
 comment on column public.room_participants.voice_since is 'When voice was switched on; null while it is off.';
 comment on column public.room_participants.last_read_seq is
   'How far they have marked the room as read; begins with what the room was when they joined first. Takes no step.';
+
+-- What must not be got rid of by forgetting: a mute, what the host has said one is, the quiet of a short absence, and
+-- that one can be banned for what one has said. Who was kicked keeps their participant, which is what keeps them out.
+create table spaces.former_participants (
+  room_id uuid not null,
+  user_id uuid not null,
+  display_name text not null,
+  kind text not null,
+  is_muted boolean not null,
+  forgotten_at timestamptz not null,
+  constraint former_participants_pkey primary key (room_id, user_id),
+  constraint former_participants_room_id_fkey foreign key (room_id) references public.rooms (id) on delete cascade,
+  constraint former_participants_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade
+);
+create index former_participants_user_id_idx on spaces.former_participants (user_id);
+alter table spaces.former_participants enable row level security;
+revoke all on table spaces.former_participants from public, anon, authenticated, service_role;
+comment on table spaces.former_participants is 'Who has forgotten a room, until they come back or the room goes.';

@@ -17,7 +17,7 @@ comment on function spaces.clean_name(text, integer, text, text) is 'Trims and c
 
 -- The values of a room that create_room and update_room_state both take.
 create function spaces.check_room_values(
-  p_operation text, p_max_participants integer, p_mode text, p_visibility text, p_settings jsonb
+  p_operation text, p_max_participants integer, p_mode text, p_visibility text
 ) returns void language plpgsql stable set search_path = '' as $$
 begin
   if p_max_participants is null or p_max_participants not between 1 and 50 then
@@ -30,14 +30,10 @@ begin
   if p_visibility is null or p_visibility not in ('private', 'unlisted', 'public') then
     perform spaces.fail('invalid_argument', format('cannot %s: there is no such visibility', p_operation), 'One of: private, unlisted, public.');
   end if;
-  if p_settings is null or jsonb_typeof(p_settings) <> 'object' or octet_length(p_settings::text) > 16384 then
-    perform spaces.fail('invalid_argument', format('cannot %s: the settings are malformed', p_operation),
-                        'Give a JSON object of at most 16 kB.');
-  end if;
 end
 $$;
-revoke all on function spaces.check_room_values(text, integer, text, text, jsonb) from public, anon, authenticated, service_role;
-comment on function spaces.check_room_values(text, integer, text, text, jsonb) is 'Refuses values that no room may have.';
+revoke all on function spaces.check_room_values(text, integer, text, text) from public, anon, authenticated, service_role;
+comment on function spaces.check_room_values(text, integer, text, text) is 'Refuses values that no room may have.';
 
 -- Six characters of 32 are 30 bits; they come from a random UUID, whose first 32 bits are all random.
 create function public.generate_room_code()
@@ -126,7 +122,8 @@ begin
     return v_answer;
   end if;
   v_name := spaces.clean_name(p_name, 100, c_operation, 'name');
-  perform spaces.check_room_values(c_operation, p_max_participants, p_mode, p_visibility, p_settings);
+  perform spaces.check_room_values(c_operation, p_max_participants, p_mode, p_visibility);
+  perform spaces.check_settings(p_settings, c_operation);
   if p_expires_after_s is not null and p_expires_after_s not between 1 and 315360000 then
     perform spaces.fail('invalid_argument', format('cannot %s: expires_after_s is out of range', c_operation),
                         'Give 1 second to 10 years, or null to keep the room.');

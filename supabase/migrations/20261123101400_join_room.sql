@@ -88,6 +88,7 @@ declare
   v_name text;
   v_room public.rooms;
   v_old public.room_participants;
+  v_former spaces.former_participants;
   v_me public.room_participants;
   v_config spaces.config;
   v_head spaces.room_heads;
@@ -121,8 +122,10 @@ begin
     perform spaces.take_lease(v_room, v_user_id, p_connection_id, c_operation);
   end if;
   select p.* into v_old from public.room_participants p where p.room_id = p_room_id and p.user_id = v_user_id;
-  insert into public.room_participants as p (room_id, user_id, display_name, is_online, kind, last_read_seq)
-  values (p_room_id, v_user_id, coalesce(v_name, v_old.display_name), p_connection_id is not null, case when v_is_bot then 'bot' else 'human' end,
+  delete from spaces.former_participants f where f.room_id = p_room_id and f.user_id = v_user_id returning f.* into v_former;
+  insert into public.room_participants as p (room_id, user_id, display_name, is_online, kind, is_muted, last_read_seq)
+  values (p_room_id, v_user_id, coalesce(v_name, v_old.display_name), p_connection_id is not null, case when v_is_bot then 'bot' else coalesce(v_former.kind, 'human') end,
+          coalesce(v_former.is_muted, false), -- forgetting the room was no way around it
           (select h.head from spaces.room_heads h where h.room_id = p_room_id)) -- what was said before is not unread
   on conflict (room_id, user_id) do update set
     display_name = excluded.display_name,
@@ -142,8 +145,8 @@ begin
   end if;
   select c.* into v_config from spaces.config c;
   -- A short absence is not worth a line in the conversation.
-  if v_old.id is null or (not v_old.is_online and v_me.is_online
-      and v_old.last_seen < clock_timestamp() - make_interval(secs => v_config.rejoin_quiet_s::double precision)) then
+  if (v_old.id is null and v_former.room_id is null) or (not coalesce(v_old.is_online, false) and v_me.is_online
+      and coalesce(v_old.last_seen, v_former.forgotten_at) < clock_timestamp() - make_interval(secs => v_config.rejoin_quiet_s::double precision)) then
     perform spaces.write_system_message(p_room_id, v_me, 'joined');
   end if;
   if v_room.host_user_id is null then

@@ -96,6 +96,8 @@ begin
   elsif exists (select from public.room_participants p
                 where p.room_id = v_room.id and p.user_id = p_user_id and p.status <> 'active') then
     v_status := case when spaces.is_banned(v_room.id, p_user_id) then 'banned' else 'kicked' end;
+  elsif not exists (select from public.room_participants p where p.room_id = v_room.id and p.user_id = p_user_id) then
+    v_status := 'not_participant'; -- they have forgotten the room, from another connection perhaps
   elsif not v_room.is_active then
     v_status := 'room_inactive';
   elsif v_lease.ended_at is not null or v_lease.expires_at <= clock_timestamp() then

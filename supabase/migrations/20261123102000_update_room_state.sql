@@ -11,8 +11,8 @@ begin
   if jsonb_typeof(p_patch) <> 'object' then
     return p_patch;
   end if;
-  if p_depth > 32 then
-    perform spaces.fail('invalid_argument', 'cannot change the settings: they are nested too deeply', 'At most 32 levels.');
+  if p_depth > 8 then
+    perform spaces.fail('invalid_argument', 'cannot change the room: the settings are nested too deeply', 'At most 8 levels.');
   end if;
   for v_key, v_value in select e.key, e.value from jsonb_each(p_patch) e loop
     if v_value = 'null' then
@@ -79,8 +79,9 @@ begin
   end if;
   if p_changes ? 'settings' then
     v_new.settings := spaces.merge_patch(v_old.settings, p_changes -> 'settings');
+    perform spaces.check_settings(v_new.settings, c_operation);
   end if;
-  perform spaces.check_room_values(c_operation, v_new.max_participants, v_new.current_mode, v_new.visibility, v_new.settings);
+  perform spaces.check_room_values(c_operation, v_new.max_participants, v_new.current_mode, v_new.visibility);
 
   if v_new is distinct from v_old then
     if not v_old.is_active and not v_new.is_active then

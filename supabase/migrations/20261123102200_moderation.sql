@@ -71,7 +71,12 @@ begin
   perform spaces.hold_account(p_their_id); -- their participant goes with it, so the next statement knows
   select p.* into v_them from public.room_participants p
   where p.room_id = p_room.id and p.user_id = p_their_id and (p.status = 'active' or p_or_removed);
-  if not found then
+  if not found and p_action = 'ban' then -- who has forgotten the room is banned for what they have said in it
+    select f.room_id, f.user_id, f.display_name, 'member', 'kicked'
+      into v_them.room_id, v_them.user_id, v_them.display_name, v_them.role, v_them.status
+    from spaces.former_participants f where f.room_id = p_room.id and f.user_id = p_their_id;
+  end if;
+  if v_them.user_id is null then
     perform spaces.fail('participant_not_found', format('cannot %s: they are not in this room', p_operation));
   end if;
   v_my_role := case when p_room.host_user_id = p_user_id then 'host' else (

@@ -87,7 +87,7 @@ declare
   v_has_rows boolean;
 begin
   foreach v_table in array array['public.room_message_reactions', 'public.room_messages', 'spaces.admissions', 'spaces.invitations',
-                                 'spaces.bans', 'public.room_participants'] loop
+                                 'spaces.bans', 'spaces.former_participants', 'public.room_participants'] loop
     if v_table = 'public.room_messages' then
       -- With a message go the references of its replies, which are newer: nobody may hold one of those either.
       if not spaces.try_hold_accounts(array(

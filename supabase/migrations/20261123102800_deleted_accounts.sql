@@ -101,6 +101,7 @@ begin
     union select a.user_id from spaces.admissions a where a.room_id = p_room_id
     union select b.user_id from spaces.bans b where b.room_id = p_room_id
     union select b.banned_by from spaces.bans b where b.room_id = p_room_id
+    union select f.user_id from spaces.former_participants f where f.room_id = p_room_id
     union select i.created_by from spaces.invitations i where i.room_id = p_room_id
     union select m.user_id from spaces.streams s join public.room_messages m on m.id = s.message_id where s.room_id = p_room_id
     union select m.user_id from public.room_messages m where p_with_words and m.room_id = p_room_id

@@ -18,7 +18,7 @@ from spaces_sdk.models import (
     RoomState,
     SyncPage,
 )
-from spaces_sdk.rooms import Ban, Invitation
+from spaces_sdk.rooms import Ban, Invitation, RoomListing
 from tests.db.support.actors import SERVICE
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space
@@ -221,6 +221,20 @@ async def test_list_bans(space: Space) -> None:
     check_shape(Ban, ban)
     assert (ban["user_id"], ban["banned_by"]) == (str(guest.id), str(space.host.id))
     assert (ban["display_name"], ban["reason"], answer["next_cursor"]) == ("Bob", "spam", None)
+
+
+async def test_list_rooms(space: Space) -> None:
+    await space.enter(space.host)
+    await space.call(space.host, "update_room_state", p_changes={"visibility": "public"})
+    for scope in ("mine", "public"):
+        answer = await space.db.call(space.host, "list_rooms", p_scope=scope)
+        check_keys(answer, "items", "next_cursor")
+        check_shape(RoomListing, answer["items"][0])
+
+
+async def test_forget_room(space: Space) -> None:
+    guest = await space.newcomer()
+    assert await space.call(guest, "forget_room") == {"ok": True, "head": await space.head()}
 
 
 async def test_invitations(space: Space) -> None:

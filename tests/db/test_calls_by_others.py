@@ -23,6 +23,7 @@ IN_A_ROOM: dict[str, dict[str, Any]] = {
     "delete_room": {},
     "edit_message": {"p_message_id": str(uuid4()), "p_content": "changed"},
     "finish_stream": {"p_message_id": str(uuid4())},
+    "forget_room": {},
     "get_participants": {},
     "get_room_by_id": {},
     "get_room_messages": {},
@@ -54,6 +55,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "create_room": {"p_name": "Jam"},
     "get_room_by_code": {"p_code": "ABCDEF"},
     "heartbeat": {"p_connection_ids": [str(uuid4())]},
+    "list_rooms": {},
     "unread_counts": {},
 }
 
@@ -69,6 +71,7 @@ TO_A_STRANGER = {
     "mark_read": "not_participant",
     "react": "not_participant",
     "delete_room": "not_host",
+    "forget_room": "not_participant",
     "get_participants": "not_participant",
     "get_room_by_id": "room_not_found",
     "get_room_messages": "not_participant",

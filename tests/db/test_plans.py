@@ -43,6 +43,7 @@ CALLS: dict[str, tuple[str | int, tuple[str, ...]]] = {
     "delete_room": (5, ("select public.delete_room(bench.id('room', 5))",)),
     "edit_message": (BOB, (f"select public.edit_message({ROOM}, {MESSAGE}, 'Better')",)),
     "finish_stream": (BOB, (BEGIN, f"select public.finish_stream({ROOM}, {MINE}, 'Hello')")),
+    "forget_room": (BOB, (f"select public.forget_room({ROOM})",)),
     "generate_room_code": (SERVICE, ("select public.generate_room_code()",)),
     "get_participants": (CAROL, (f"select public.get_participants({ROOM}, 20)",)),
     "get_room_by_code": (STRANGER, ("select public.get_room_by_code(bench.code(5))",)),
@@ -67,6 +68,14 @@ CALLS: dict[str, tuple[str | int, tuple[str, ...]]] = {
     "leave_room": (BOB, (f"select public.leave_room({ROOM})",)),
     "list_bans": (HOST, (f"select public.list_bans({ROOM})",)),
     "list_invitations": (HOST, (f"select public.list_invitations({ROOM})",)),
+    "list_rooms": (
+        CAROL,
+        (
+            "select public.list_rooms('mine', 'room', 20)",
+            "select public.list_rooms('public', p_limit => 20)",
+            "select public.list_rooms('public', 'room', 20)",
+        ),
+    ),
     "mark_read": (CAROL, (f"select public.mark_read({ROOM}, 5000)",)),
     "mute_participant": (HOST, (f"select public.mute_participant({ROOM}, bench.id('user', 7), true)",)),
     "react": (BOB, (f"select public.react({ROOM}, {MESSAGE}, '🎉')",)),

@@ -243,6 +243,17 @@ class FakeRoom:
         self.publish("room:moved", {"epoch": self.epoch, "head": self.head}, topic=self.topic_of(self.epoch - 1))
         self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": reason})
 
+    def forget(self, user_id: UUID) -> None:
+        """A participant goes for good; the topic stays."""
+        if user_id == self.host:
+            raise refusal("not_allowed")
+        for lease in self.leases.values():
+            if lease.user_id == user_id:
+                lease.is_live = False
+        gone = self.participants.pop(user_id).model_copy(update={"is_online": False})
+        self.removed[user_id] = "not_participant"
+        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": "forgot"})
+
     def update(self, user_id: UUID, **changes: Any) -> Participant:
         """A participant is muted, or gets another role."""
         changed = self.participants[user_id].model_copy(update=changes)
@@ -586,6 +597,10 @@ class FakeApi:
     async def leave_room(self, room_id: UUID, *, connection_id: UUID | None = None, timeout_s: float = 10.0) -> None:
         await self._called("leave_room")
         self.room.leave(self.user_id, connection_id)
+
+    async def forget_room(self, room_id: UUID, *, timeout_s: float = 10.0) -> None:
+        await self._called("forget_room")
+        self.room.forget(self.user_id)
 
     async def get_participants(
         self, room_id: UUID, *, limit: int = 200, cursor: str | None = None, timeout_s: float = 10.0

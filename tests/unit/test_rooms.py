@@ -539,6 +539,32 @@ async def test_ban_unban_and_the_list(bench: Bench) -> None:
     assert bench.project.bodies("list_bans") == [{"p_room_id": ROOM, "p_limit": 1, "p_cursor": None}]
 
 
+async def test_list_rooms(bench: Bench) -> None:
+    items: list[JsonObject] = [
+        {"room": ROOM_JSON, "participant_count": 10, "me": ADA_JSON},
+        {"room": ROOM_JSON, "participant_count": 0, "me": None},
+    ]
+    bench.project.on("list_rooms", ok({"items": items, "next_cursor": "more"}))
+    page = await bench.rooms.list_rooms()
+    assert [(item.room.name, item.is_full, item.me is None) for item in page.items] == [
+        ("Friday jam", True, False),
+        ("Friday jam", False, True),
+    ]
+    await bench.rooms.list_rooms("public", search="50% jam", limit=2, cursor=page.next_cursor)
+    assert bench.project.bodies("list_rooms") == [
+        {"p_scope": "mine", "p_search": None, "p_limit": 50, "p_cursor": None},
+        {"p_scope": "public", "p_search": "50% jam", "p_limit": 2, "p_cursor": "more"},
+    ]
+
+
+async def test_forget_room(bench: Bench) -> None:
+    bench.project.on("forget_room", httpx.ReadError("reset"), ok({"ok": True, "head": None}))
+    await turning(bench.clock, bench.rooms.forget_room(ROOM))
+    assert bench.project.bodies("forget_room") == [{"p_room_id": ROOM}] * 2
+    bench.project.on("forget_room", refused(403, "not_allowed"))
+    assert isinstance(await bench.error(bench.rooms.forget_room(ROOM)), PermissionDeniedError)
+
+
 INVITATION_JSON: JsonObject = {
     "id": MESSAGE,
     "room_id": ROOM,
@@ -676,6 +702,11 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
     "reason too long": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="x" * 501), "invalid_argument"),
     "reason with NUL": (lambda rooms: rooms.ban_participant(ROOM, ADA, reason="a\x00b"), "invalid_argument"),
     "ban of no id": (lambda rooms: rooms.ban_participant(ROOM, "bob"), "invalid_argument"),
+    "list of all rooms": (lambda rooms: rooms.list_rooms("all"), "invalid_argument"),
+    "list without end": (lambda rooms: rooms.list_rooms(limit=201), "invalid_argument"),
+    "long search": (lambda rooms: rooms.list_rooms(search="x" * 101), "invalid_argument"),
+    "NUL in a search": (lambda rooms: rooms.list_rooms(search="a\x00b"), "invalid_argument"),
+    "forget nothing": (lambda rooms: rooms.forget_room("x"), "invalid_argument"),
     "invitation for no time": (
         lambda rooms: rooms.create_invitation(ROOM, expires_in=timedelta()),
         "invalid_argument",

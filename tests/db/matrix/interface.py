@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,6 +39,15 @@ async def attempts_on_calls(scene: Scene) -> list[Attempt]:
 
 def _rooms(calls: Calls) -> None:
     calls.once("create_room", "", {"p_name": "Mine"}, changes={ROOMS, HEAD})
+    scene = calls.scene
+    for what, scope, room in (
+        ("one's own, the room", "mine", scene.here.id),
+        ("one's own, another room", "mine", scene.there.id),
+        ("a public room", "public", scene.public.id),
+        ("a room that is not public", "public", scene.here.id),
+    ):
+        listed = partial(_lists, room)
+        calls.once("list_rooms", what, {"p_scope": scope, "p_limit": 200}, shows=listed)
     calls.in_both("get_room_by_id", shows=lambda answer: bool(answer["room"]))
     calls.in_both("is_host")
     calls.in_both("is_room_full", shows=lambda answer: answer is False)
@@ -45,6 +55,10 @@ def _rooms(calls: Calls) -> None:
     calls.in_both("update_room_state", opened, changes={ROOMS, HEAD})
     calls.in_both("rotate_code", changes={ROOMS, HEAD})
     calls.in_both("delete_room", changes={ROOMS, HEAD, PEOPLE, MESSAGES})
+
+
+def _lists(room: UUID, answer: Any) -> bool:
+    return str(room) in [item["room"]["id"] for item in answer["items"]]
 
 
 def _looking_up(calls: Calls) -> None:
@@ -89,6 +103,7 @@ def _coming_in(calls: Calls) -> None:
 def _being_there(calls: Calls) -> None:
     scene = calls.scene
     calls.in_both("leave_room", changes={PEOPLE, LEASES, HEAD})
+    calls.in_both("forget_room", changes={PEOPLE, "spaces.former_participants", HEAD})
 
     def own(actor: str) -> Arguments:
         return {"p_connection_ids": [scene.connection_of(actor)]}

@@ -130,6 +130,7 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
         p_connection_id=s.newcomer.connection,
     ),
     "leave_room": lambda s: _call(s.bob.actor, "leave_room", p_room_id=s.space.id, p_connection_id=s.bob.connection),
+    "forget_room": lambda s: _call(s.bob.actor, "forget_room", p_room_id=s.space.id),
     "heartbeat": lambda s: _call(s.bob.actor, "heartbeat", p_connection_ids=[s.bob.connection]),
     "insert_message": lambda s: _call(
         s.bob.actor, "insert_message", p_room_id=s.space.id, p_content="hello", p_id=s.message_id

@@ -20,7 +20,15 @@ from spaces_sdk.errors import (
     SessionClosedError,
     UsageError,
 )
-from spaces_sdk.events import CaughtUp, ConnectionState, MessageReceived, MessageUpdated, SignalKind, SignalReceived
+from spaces_sdk.events import (
+    CaughtUp,
+    ConnectionState,
+    MessageReceived,
+    MessageUpdated,
+    SessionEnded,
+    SignalKind,
+    SignalReceived,
+)
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
 from tests.support.clock import settle
@@ -65,6 +73,30 @@ async def test_a_join_by_invitation(world: World) -> None:
         assert world.room.token not in f"{session!r} {invitation!r}"
     with pytest.raises(NotFoundError):
         await world.session(invitation="x" * 32).__aenter__()
+
+
+async def test_forgetting_the_room_ends_all_sessions_of_the_user(world: World) -> None:
+    api = FakeApi(world.room)
+    here = await world.live(api=api)
+    there, reader = await world.watched(api=FakeApi(world.room, user_id=api.user_id))
+    other = await world.live()
+    await here.forget()
+    assert here.connection_state is ConnectionState.CLOSED
+    assert here.error is None
+    await world.clock.advance(2.0)
+    assert there.connection_state is ConnectionState.CLOSED
+    assert there.error is not None
+    assert there.error.code == "not_participant"
+    assert [type(event) for event in reader.events][-1] is SessionEnded
+    assert other.is_connected
+    assert api.user_id not in [participant.user_id for participant in other.participants]
+
+
+async def test_the_host_does_not_forget(world: World) -> None:
+    session = await world.live(api=FakeApi(world.room, user_id=world.room.host))
+    with pytest.raises(PermissionDeniedError):
+        await session.forget()
+    assert session.is_connected
 
 
 async def test_a_session_without_a_room(world: World) -> None:
