@@ -51,6 +51,8 @@ insert into spaces.audit (room_id, user_id, action, target_user_id)
 select b.room_id, b.banned_by, 'ban', b.user_id from spaces.bans b;
 insert into spaces.admissions (room_id, user_id, expires_at)
 select bench.id('room', n), bench.id('user', (n + 60) % :users), now() + interval '1 hour' from generate_series(0, :rooms - 1) n;
+insert into spaces.former_participants (room_id, user_id, display_name, kind, is_muted, forgotten_at)
+select bench.id('room', n), bench.id('user', (n + 70) % :users), 'Former', 'human', false, now() from generate_series(0, :rooms - 1) n;
 insert into spaces.invitations (id, room_id, created_by, expires_at)
 select bench.id('invitation', n), bench.id('room', n), bench.id('user', n % :users), now() + interval '1 day' from generate_series(0, :rooms - 1) n;
 insert into spaces.invitation_tokens (token_hash, invitation_id)

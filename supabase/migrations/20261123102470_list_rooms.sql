@@ -62,6 +62,7 @@ comment on function spaces.list_public_rooms(uuid, text, integer, text) is 'One 
 create function spaces.list_my_rooms(p_user_id uuid, p_search text, p_limit integer, p_cursor text)
 returns jsonb language plpgsql stable set search_path = '' as $$
 declare
+  v_ids uuid[] := array(select spaces.my_room_ids());
   v_as_of timestamptz := split_part(p_cursor, '_', 1)::timestamptz;
   v_is_later boolean := coalesce(split_part(p_cursor, '_', 2)::boolean, false);
   v_rank numeric := coalesce(split_part(p_cursor, '_', 3)::numeric, '-infinity');
@@ -71,13 +72,13 @@ declare
   v_last text;
 begin
   if v_as_of is null then
-    select coalesce(max(r.last_activity), 'infinity') into v_as_of from public.rooms r where r.id in (select spaces.my_room_ids());
+    select coalesce(max(r.last_activity), 'infinity') into v_as_of from public.rooms r where r.id = any (v_ids);
   end if;
   with mine as (
     select r as room, r.id, r.last_activity > v_as_of as is_later,
            case when r.last_activity > v_as_of then 1 else -1 end * extract(epoch from r.last_activity) as rank
     from public.rooms r
-    where r.id in (select spaces.my_room_ids())
+    where r.id = any (v_ids)
       and (p_search is null or position(lower(p_search) in lower(r.name)) > 0)
       and not spaces.is_forsaken(r)
   ), page as (

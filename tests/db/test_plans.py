@@ -19,6 +19,7 @@ NUMBERS = {"messages": 12_000, "rooms": 3_000, "users": 15_000, "old_rooms": 100
 DO_NOT_GROW = {
     "public.room_modes",
     "spaces.config",
+    "spaces.setting_keys",
     "spaces.error_codes",
     "spaces.limits",
     "spaces.code_misses",
