@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
+from uuid import uuid4
 
 import psycopg
 
@@ -15,7 +17,7 @@ from spaces_sdk.local.stack import LocalStack
 from tests.chaos.cast import Actor
 from tests.chaos.proxy import Network
 from tests.chaos.schedule import FROZEN_PARTS, Fault, Kind
-from tests.chaos.stage import BYSTANDERS, Stage
+from tests.chaos.stage import BYSTANDERS, LEASE_S, SWEEP_S, Stage
 
 # How long what waits for its moment (an answer to lose, a frame to cut) waits at most.
 _MOMENT_S: Final = 6.0
@@ -59,19 +61,17 @@ async def _stall(fault: Fault, network: Network) -> str:
 
 
 async def _delay(fault: Fault, network: Network) -> str:
-    network.delay_s = 0.05 + 1.2 * fault.strength
+    delay_s = network.delay_s = 0.05 + 1.2 * fault.strength
     await asyncio.sleep(fault.lasts_s)
-    told = f"{network.delay_s * 1000:.0f} ms late in each direction for {fault.lasts_s:.1f} s"
     network.delay_s = 0.0
-    return told
+    return f"{delay_s * 1000:.0f} ms late in each direction for {fault.lasts_s:.1f} s"
 
 
 async def _throttle(fault: Fault, network: Network) -> str:
-    network.bytes_per_s = 1000 + 20_000 * fault.strength
+    bytes_per_s = network.bytes_per_s = 1000 + 20_000 * fault.strength
     await asyncio.sleep(fault.lasts_s)
-    told = f"{network.bytes_per_s:.0f} bytes a second for {fault.lasts_s:.1f} s"
     network.bytes_per_s = None
-    return told
+    return f"{bytes_per_s:.0f} bytes a second for {fault.lasts_s:.1f} s"
 
 
 async def _mid_frame(fault: Fault, network: Network) -> str:
@@ -116,6 +116,10 @@ async def _moment(is_over: Callable[[], bool], told: str, network: Network) -> s
 async def _token(fault: Fault, actor: Actor) -> str:
     if not actor.is_alive:
         return ""
+    if fault.is_hard:
+        await actor.tell(do="lose refreshes", count=1)
+        await asyncio.sleep(fault.lasts_s)
+        return "the next refresh is done, its answer lost"
     await actor.tell(do="hold refreshes", for_s=fault.lasts_s)
     await asyncio.sleep(fault.lasts_s)
     return f"no fresh token for {fault.lasts_s:.1f} s"
@@ -139,6 +143,31 @@ async def _kill(fault: Fault, actor: Actor) -> str:
     await asyncio.sleep(fault.lasts_s)
     await actor.start()
     return f"killed, started anew after {fault.lasts_s:.1f} s"
+
+
+async def _crowd(fault: Fault, stage: Stage) -> str:
+    """Places are as many as users: whoever comes between takes somebody's."""
+    users = [actor.user_id for actor in stage.actors]
+    alone = [actor for actor in stage.actors if users.count(actor.user_id) == 1]
+    actor = alone[int(fault.strength * len(alone)) % len(alone)]
+    if not actor.is_alive:
+        return ""
+    _, intruder = stage.bystanders[-1]
+    connection_id = uuid4()
+    room = stage.room
+    actor.send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(LEASE_S + 2 * SWEEP_S)
+        await intruder.rooms.get_room_by_code(room.room_code)
+        await intruder.rooms.join_room(room.id, "Intruder", connection_id=connection_id)
+    except SpacesError:
+        return ""
+    finally:
+        actor.send_signal(signal.SIGCONT)
+    await asyncio.sleep(fault.lasts_s)
+    with suppress(SpacesError):  # its lease runs out by itself
+        await intruder.rooms.leave_room(room.id, connection_id=connection_id)
+    return f"session {actor.order.index} lost its place to another for {fault.lasts_s:.1f} s"
 
 
 # -- the stack and the room --------------------------------------------------------------------------------
@@ -177,7 +206,7 @@ def _signal_part(stack: LocalStack, part: str, number: signal.Signals) -> None:
 
 
 async def _epoch(fault: Fault, stage: Stage) -> str:
-    chosen = stage.bystanders[: 1 + int(fault.strength * BYSTANDERS) % BYSTANDERS]
+    chosen = stage.bystanders[: 1 + int(fault.strength * BYSTANDERS) % BYSTANDERS]  # all but the intruder
     room = stage.room
     try:
         for number, (_, spaces) in enumerate(chosen):
@@ -223,4 +252,5 @@ _ON_STAGE: Final[dict[Kind, Callable[[Fault, Stage], Awaitable[str]]]] = {
     Kind.FREEZE: _freeze,
     Kind.EPOCH: _epoch,
     Kind.KICK: _kick,
+    Kind.CROWD: _crowd,
 }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tests.chaos.lines import Line, What
+from tests.chaos.schedule import Kind
 
-_NOTICED_WITHIN_S = 20.0
+_SILENT: Final = frozenset({Kind.STALL.value, Kind.FREEZE.value, Kind.PAUSE.value})
+_SILENT_S: Final = 20.0
+_AT_ONCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,29 @@ class Done:
 def recovery_times(
     index: int, lines: Sequence[Line], faults: Sequence[Done], *, killed_at_s: Sequence[float]
 ) -> list[float]:
-    """For each time that the session was not LIVE: seconds from the end of the last fault before, to LIVE."""
-    own = sorted(fault.ended_s for fault in faults if fault.session in (None, index))
+    """For each time that a fault made the session not LIVE: seconds from the end of the fault to LIVE.
+
+    A gap that no fault has made (an event that came without its content) is closed in a moment and would only
+    embellish the figures.
+    """
+    own = [fault for fault in faults if fault.session in (None, index)]
     times: list[float] = []
     previous_end = float("-inf")
     for began_s, ended_s in _outages(lines, killed_at_s):
-        # The fault may have ended before the session noticed (half-open); not before it was last whole, though.
-        ends = [end for end in own if max(previous_end, began_s - _NOTICED_WITHIN_S) <= end <= ended_s]
-        times.append(ended_s - (ends[-1] if ends else began_s))
+        ends = [
+            fault.ended_s
+            for fault in own
+            if max(previous_end, began_s - _noticed_within_s(fault.kind)) <= fault.ended_s <= ended_s
+        ]
+        if ends:
+            times.append(ended_s - max(ends))
         previous_end = ended_s
     return times
+
+
+def _noticed_within_s(kind: str) -> float:
+    """A session may notice only after the fault is over, late if nobody told it."""
+    return _SILENT_S if kind in _SILENT else _AT_ONCE_S
 
 
 def _outages(lines: Sequence[Line], killed_at_s: Sequence[float]) -> list[tuple[float, float]]:

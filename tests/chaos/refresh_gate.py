@@ -1,4 +1,4 @@
-"""An HTTP client whose way to Auth's refresh can be shut, until access tokens run out."""
+"""An HTTP client whose way to Auth's refresh can be shut, until access tokens run out, or lose its answers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ class RefreshGate:
 
     def __init__(self) -> None:
         self._until = 0.0
+        self.lost = 0
 
     def hold(self, for_s: float) -> None:
         """From now on a refresh fails as if Auth could not be reached."""
         self._until = max(self._until, time.monotonic() + for_s)
+
+    def lose(self, count: int) -> None:
+        """The next refreshes are done, and their answers do not arrive."""
+        self.lost = count
 
     def client(self) -> httpx.AsyncClient:
         """The client, with the SDK's own settings."""
@@ -37,4 +42,9 @@ class _GatedTransport(httpx.AsyncHTTPTransport):
         is_refresh = request.url.path.endswith("/auth/v1/token") and request.url.params.get("grant_type") != "password"
         if self._gate.is_shut and is_refresh:
             raise httpx.ConnectError("Auth cannot be reached", request=request)
-        return await super().handle_async_request(request)
+        response = await super().handle_async_request(request)
+        if self._gate.lost > 0 and is_refresh:
+            self._gate.lost -= 1
+            await response.aclose()
+            raise httpx.ReadError("cut before the answer", request=request)
+        return response

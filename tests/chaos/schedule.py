@@ -38,11 +38,13 @@ class Kind(StrEnum):
     FREEZE = "freeze"
     """A part of the stack is stopped (SIGSTOP) and goes on later: open connections, no answers."""
     TOKEN = "token"
-    """Auth cannot be reached for refreshes until the access token has run out."""
+    """Auth cannot be reached for refreshes until the access token has run out; or a refresh's answer is lost."""
     EPOCH = "epoch"
     """Bystanders are kicked, one to five at once: the room moves to new topics."""
     KICK = "kick"
     """A session's own user is kicked, and comes back by the code."""
+    CROWD = "crowd"
+    """A session's lease runs out while it is stopped, and somebody takes its place in the full room for a while."""
     PAUSE = "pause"
     """A session's process is stopped (SIGSTOP) and goes on, perhaps after its lease."""
     KILL = "kill"
@@ -52,9 +54,9 @@ class Kind(StrEnum):
 OF_NETWORK: Final = frozenset({Kind.CUT, Kind.REFUSE, Kind.STALL, Kind.DELAY, Kind.THROTTLE, Kind.MID_FRAME})
 OF_BROADCASTS: Final = frozenset({Kind.LOSE, Kind.DOUBLE, Kind.SWAP})
 OF_STACK: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES, Kind.REPLICATION, Kind.FREEZE})
-OF_ROOM: Final = frozenset({Kind.EPOCH})
+OF_ROOM: Final = frozenset({Kind.EPOCH, Kind.CROWD})
 
-# Seconds from and to; where a second pair stands, one in four takes it: longer than a lease, 12 s here.
+# Seconds from and to; where a second pair stands, two in five take it: longer than a lease, 12 s here.
 _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
     Kind.REFUSE: ((0.5, 6.0),),
     Kind.STALL: ((2.0, 10.0), (13.0, 18.0)),
@@ -66,6 +68,7 @@ _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
     Kind.POSTGRES: ((0.0, 3.0),),
     Kind.FREEZE: ((1.0, 7.0),),
     Kind.TOKEN: ((16.0, 24.0),),
+    Kind.CROWD: ((2.0, 6.0),),
     Kind.PAUSE: ((1.0, 6.0), (13.0, 18.0)),
     Kind.KILL: ((0.1, 4.0), (13.0, 18.0)),
 }
@@ -100,7 +103,7 @@ class Fault:
         if self.kind in OF_STACK:
             return "stack"
         if self.kind in OF_ROOM:
-            return "room"
+            return "room" if self.kind is Kind.EPOCH else "a place"
         return "all" if self.session is None else f"session {self.session}"
 
 
@@ -128,7 +131,7 @@ def _fault(random: Random, at_s: float, kind: Kind, *, seconds: float, sessions:
     # Drawn in one order whatever the kind, so that leaving a kind out changes as little as possible.
     is_long, share, strength, is_hard, is_for_all, chosen = (random.random() for _ in range(6))
     spans = _LASTS.get(kind, _AT_ONCE)
-    low, high = spans[-1] if is_long < 0.25 else spans[0]
+    low, high = spans[-1] if is_long < 0.4 else spans[0]
     is_of_session = kind not in OF_STACK and kind not in OF_ROOM
     first = 1 if kind is Kind.KICK else 0  # session 0 is the host's, who cannot be kicked
     session = first + int(chosen * (sessions - first)) if is_of_session else None

@@ -112,6 +112,8 @@ class SessionProcess:
             match json.loads(text):
                 case {"do": "hold refreshes", "for_s": for_s}:
                     self._gate.hold(float(for_s))
+                case {"do": "lose refreshes", "count": count}:
+                    self._gate.lose(int(count))
                 case {"do": "quiet"}:
                     self._is_quiet = True
                 case {"do": "status", "number": number}:

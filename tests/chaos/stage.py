@@ -90,7 +90,7 @@ async def set_stage(*, sessions: int, seed: int, folder: Path) -> AsyncGenerator
         host = await held.enter_async_context(Spaces(stack.url, stack.publishable_key))
         await host.auth.sign_in_with_password(email=accounts[0].email, password=accounts[0].password)
         room = await host.rooms.create_room("Chaos", max_participants=max(2, len(accounts)))
-        bystanders = [await _bystander(stack, room, number, held) for number in range(BYSTANDERS)]
+        bystanders = [await _bystander(stack, room, number, held) for number in range(BYSTANDERS + 1)]
         actors: list[Actor] = []
         stage = Stage(stack, room, actors, host, bystanders, folder)
         for index, owner in enumerate(users):

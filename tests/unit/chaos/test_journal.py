@@ -78,7 +78,9 @@ def times(*lines: Line, faults: list[Done], killed_at_s: tuple[float, ...] = ())
 def test_recovery_counts_from_the_end_of_the_fault() -> None:
     outage = [LIVE, state(10.1, "stale"), state(14.0, "catching_up"), state(14.5, "live")]
     assert times(*outage, faults=[Done("refuse", 1, 10.0, 13.0)]) == [1.5]
-    assert times(*outage, faults=[Done("refuse", 2, 10.0, 13.0)]) == [4.4], "of another session: from the gap on"
+    assert times(*outage, faults=[Done("refuse", 2, 10.0, 13.0)]) == [], "of another session"
+    assert times(*outage, faults=[Done("delay", 1, 10.0, 20.0)]) == [], "it is not over"
+    assert times(*outage, faults=[Done("cut", 1, 8.0, 8.0)]) == [], "it had been over for two seconds"
     assert times(*outage, faults=[Done("realtime", None, 9.0, 12.0), Done("cut", 1, 13.5, 13.5)]) == [1.0]
 
 
