@@ -17,6 +17,8 @@ from tests.chaos.verdict import Findings, Wrong
 
 # A stall that is noticed late, a backoff at its cap, a lease that has to be had again: all together well below.
 WHOLE_WITHIN_S: Final = 60.0
+# After a message limit a session waits 30 s, then 60 s, then up to two minutes before it joins again.
+WHOLE_AFTER_LIMIT_WITHIN_S: Final = 300.0
 _POLL_S: Final = 0.25
 _LAST_WORDS_WITHIN_S: Final = 10.0
 
@@ -52,7 +54,9 @@ async def heal(stage: Stage, *, is_one_killed: bool) -> Ending:
     return Ending(alive, gone)
 
 
-async def until_whole(stage: Stage, ending: Ending, findings: Findings, *, has_dead_leases: bool) -> None:
+async def until_whole(
+    stage: Stage, ending: Ending, findings: Findings, *, has_dead_leases: bool, within_s: float = WHOLE_WITHIN_S
+) -> None:
     """Wait until every session is LIVE at the room's head, and the room has noticed who is gone."""
     began_s = time.monotonic()
     # The leases of those that were killed have to run out, and to be swept.
@@ -68,7 +72,7 @@ async def until_whole(stage: Stage, ending: Ending, findings: Findings, *, has_d
         ]
         if not late and time.monotonic() > quiet_until_s and await read_head(url, room_id) == head:
             break
-        if time.monotonic() - began_s > WHOLE_WITHIN_S:
+        if time.monotonic() - began_s > within_s:
             for told in late:
                 findings.add(Wrong.NOT_LIVE, told)
             break
@@ -105,18 +109,32 @@ async def judge_marks(stage: Stage, ending: Ending, findings: Findings) -> None:
     truth = await read_truth(stage.stack.db_url, stage.room.id)
     newest = {message.message_id: message.revision for message in truth.messages[-20:]}
     connections: set[str] = set()
+    states: set[str] = set()
     for actor in ending.alive:
         status = await actor.status()
         if status is None:
             continue  # found before
         connections.add(status.connection_id)
-        known = {user_id: is_online for user_id, is_online in status.online.items() if user_id in online}
-        if known != online:
-            findings.add(Wrong.ONLINE_WRONG, f"session {actor.order.index} knows {known}, the table has {online}")
-        if not newest.items() <= status.messages.items():
-            findings.add(Wrong.VIEW_WRONG, f"session {actor.order.index} does not hold the newest messages as they are")
+        states.add(status.state_json)
+        _judge_view(f"session {actor.order.index}", status, online, newest, findings)
+    if len(states) > 1:
+        findings.add(Wrong.VIEW_WRONG, f"the sessions know different states of the room: {sorted(states)}")
     if left := await read_leases(stage.stack.db_url, stage.room.id) - connections:
         findings.add(Wrong.ONLINE_WRONG, f"{len(left)} leases live on without a session", len(left))
+
+
+def _judge_view(who: str, status: Status, online: dict[str, bool], newest: dict[str, int], findings: Findings) -> None:
+    known = {user_id: is_online for user_id, is_online in status.online.items() if user_id in online}
+    if known != online:
+        findings.add(Wrong.ONLINE_WRONG, f"{who} knows {known}, the table has {online}")
+    if status.followed is not None:
+        told = {user_id: is_online for user_id, is_online in status.followed.items() if user_id in online}
+        if told != online:
+            findings.add(Wrong.ONLINE_WRONG, f"{who} was told {told}, the table has {online}")
+    if status.followed_state not in (None, status.state_json):
+        findings.add(Wrong.VIEW_WRONG, f"{who} was told {status.followed_state}, knows {status.state_json}")
+    if not newest.items() <= status.messages.items():
+        findings.add(Wrong.VIEW_WRONG, f"{who} does not hold the newest messages as they are")
 
 
 async def part(ending: Ending, findings: Findings) -> None:

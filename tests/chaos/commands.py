@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from spaces_sdk.models import RoomState
 from spaces_sdk.session import RoomSession
+from tests.chaos.follower import Follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Status:
         read_to: The position of its reader.
         online: User ids by mark.
         messages: Revisions of the newest messages that it holds, by id.
+        followed, followed_state: What its reader alone would know; None if nothing has named it since the start.
     """
 
     state: str
@@ -52,10 +55,13 @@ class Status:
     connection_id: str = ""
     online: dict[str, bool] = field(default_factory=dict[str, bool])
     messages: dict[str, int] = field(default_factory=dict[str, int])
+    state_json: str = ""
+    followed: dict[str, bool] | None = None
+    followed_state: str | None = None
     error: str = ""
 
 
-def status_of(session: RoomSession | None, read_to: int | None) -> Status:
+def status_of(session: RoomSession | None, read_to: int | None, follower: Follower) -> Status:
     """The status of a session, or of none."""
     if session is None:
         return Status("none", 0, 0)
@@ -66,5 +72,12 @@ def status_of(session: RoomSession | None, read_to: int | None) -> Status:
         connection_id=str(session.connection_id),
         online={str(one.user_id): one.is_online for one in session.participants},
         messages={str(message.id): message.revision for message in session.messages[-50:]},
+        state_json=_json(session.room_state) or "",
+        followed=follower.online,
+        followed_state=_json(follower.state),
         error="" if session.error is None else session.error.code,
     )
+
+
+def _json(state: RoomState | None) -> str | None:
+    return None if state is None else state.model_dump_json()

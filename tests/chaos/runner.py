@@ -8,10 +8,19 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.calm import Ending, heal, hear_last_words, judge_marks, part, until_whole
+from tests.chaos.calm import (
+    WHOLE_AFTER_LIMIT_WITHIN_S,
+    WHOLE_WITHIN_S,
+    Ending,
+    heal,
+    hear_last_words,
+    judge_marks,
+    part,
+    until_whole,
+)
 from tests.chaos.faults import inject
 from tests.chaos.journal import read_journal
-from tests.chaos.options import ChaosOptions
+from tests.chaos.options import NO_LIMIT, ChaosOptions
 from tests.chaos.recovery import Done, recovery_times
 from tests.chaos.report import say, say_fault, say_verdict
 from tests.chaos.schedule import Fault, Kind, make_schedule
@@ -31,14 +40,18 @@ async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
         "starting the stack ..."
     )
     findings = Findings()
-    async with set_stage(sessions=options.sessions, seed=options.seed, folder=folder) as stage:
+    setting = set_stage(
+        sessions=options.sessions, seed=options.seed, folder=folder, message_limit=options.message_limit
+    )
+    async with setting as stage:
         await _start_sessions(stage)
         say("all sessions are live; the faults begin")
         done = await _inject_all(schedule, stage, options.seconds)
         say("the faults are over; everything heals")
         has_killed = Kind.KILL in options.kinds
         ending = await heal(stage, is_one_killed=has_killed)
-        await until_whole(stage, ending, findings, has_dead_leases=has_killed)
+        within_s = WHOLE_WITHIN_S if options.message_limit >= NO_LIMIT else WHOLE_AFTER_LIMIT_WITHIN_S
+        await until_whole(stage, ending, findings, has_dead_leases=has_killed, within_s=within_s)
         await hear_last_words(stage, ending, findings)
         await judge_marks(stage, ending, findings)
         return await _judge(options, stage, ending, done, findings)

@@ -23,6 +23,7 @@ from spaces_sdk.realtime import RealtimeOptions
 from spaces_sdk.session import RoomSession, SessionOptions
 from tests.chaos.commands import Order, status_of
 from tests.chaos.deeds import Deeds
+from tests.chaos.follower import Follower
 from tests.chaos.journal import Journal, is_removal, read_journal, saved_position
 from tests.chaos.lines import Line, What
 from tests.chaos.reading import line_of
@@ -43,6 +44,7 @@ class SessionProcess:
         self._is_quiet = False
         self._is_quitting = asyncio.Event()
         self._session: RoomSession | None = None
+        self._follower = Follower()
 
     async def run(self) -> None:
         """Until `quit`, or until the harness is gone."""
@@ -94,6 +96,7 @@ class SessionProcess:
         try:
             async for event in reader:
                 self._since = reader.position
+                self._follower.follow(event)
                 line = line_of(event, reader.position)
                 if line is not None:
                     self._journal.write(line)
@@ -117,7 +120,7 @@ class SessionProcess:
                 case {"do": "quiet"}:
                     self._is_quiet = True
                 case {"do": "status", "number": number}:
-                    status = asdict(status_of(self._session, self._since))
+                    status = asdict(status_of(self._session, self._since, self._follower))
                     writer.write(f"{json.dumps({'number': number, 'status': status})}\n".encode())
                     await writer.drain()
                 case {"do": "quit"}:

@@ -70,15 +70,17 @@ class Stage:
 
 
 @asynccontextmanager
-async def set_stage(*, sessions: int, seed: int, folder: Path) -> AsyncGenerator[Stage]:
+async def set_stage(*, sessions: int, seed: int, folder: Path, message_limit: int) -> AsyncGenerator[Stage]:
     """Everything but the sessions themselves; at the end nothing of it, nor of them, is left."""
+    for old in folder.glob("session-*"):
+        old.unlink()  # of another run: a journal is appended to
     async with AsyncExitStack() as held:
         stack = await held.enter_async_context(
             LocalStack.temporary(
                 jwt_expiry_s=TOKEN_LIFE_S,
                 sweep_interval_s=SWEEP_S,
                 realtime_env={
-                    "SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000",
+                    "SPACES_REALTIME_MAX_EVENTS_PER_SECOND": str(message_limit),
                     "SPACES_REALTIME_FAITHFUL_LOSS": "true",  # as the real one: what it misses it never sends
                 },
             )
