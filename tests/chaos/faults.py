@@ -199,6 +199,23 @@ async def _replication(_: Fault, stage: Stage) -> str:
         return "replication cut" if cursor.rowcount > 0 else ""
 
 
+async def _backends(_: Fault, stage: Stage) -> str:
+    async with await psycopg.AsyncConnection.connect(stage.stack.db_url, autocommit=True) as conn:
+        cursor = await conn.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        )
+        return f"{cursor.rowcount} connections to the database ended" if cursor.rowcount > 0 else ""
+
+
+async def _lock(fault: Fault, stage: Stage) -> str:
+    async with await psycopg.AsyncConnection.connect(stage.stack.db_url) as conn:
+        await conn.execute("select from spaces.room_heads where room_id = %s for no key update", [stage.room.id])
+        await asyncio.sleep(fault.lasts_s)
+        await conn.rollback()
+    return f"the room's lock held for {fault.lasts_s:.1f} s"
+
+
 def _signal_part(stack: LocalStack, part: str, number: signal.Signals) -> None:
     pid = stack.pids.get(part)  # our own child, which nobody else waits for: the id is still its own
     if pid is not None:
@@ -249,6 +266,8 @@ _ON_STAGE: Final[dict[Kind, Callable[[Fault, Stage], Awaitable[str]]]] = {
     Kind.LITE: _restart,
     Kind.POSTGRES: _restart,
     Kind.REPLICATION: _replication,
+    Kind.BACKENDS: _backends,
+    Kind.LOCK: _lock,
     Kind.FREEZE: _freeze,
     Kind.EPOCH: _epoch,
     Kind.KICK: _kick,

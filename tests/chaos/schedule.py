@@ -35,6 +35,10 @@ class Kind(StrEnum):
     POSTGRES = "postgres"
     REPLICATION = "replication"
     """Realtime's way to the database is cut: what is committed meanwhile it never broadcasts."""
+    BACKENDS = "backends"
+    """Every connection to the database is ended, in the midst of whatever it does."""
+    LOCK = "lock"
+    """Somebody else holds the room's lock: calls wait, and are refused in the end."""
     FREEZE = "freeze"
     """A part of the stack is stopped (SIGSTOP) and goes on later: open connections, no answers."""
     TOKEN = "token"
@@ -53,7 +57,8 @@ class Kind(StrEnum):
 
 OF_NETWORK: Final = frozenset({Kind.CUT, Kind.REFUSE, Kind.STALL, Kind.DELAY, Kind.THROTTLE, Kind.MID_FRAME})
 OF_BROADCASTS: Final = frozenset({Kind.LOSE, Kind.DOUBLE, Kind.SWAP})
-OF_STACK: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES, Kind.REPLICATION, Kind.FREEZE})
+_PARTS: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES})
+OF_STACK: Final = _PARTS | {Kind.REPLICATION, Kind.BACKENDS, Kind.LOCK, Kind.FREEZE}
 OF_ROOM: Final = frozenset({Kind.EPOCH, Kind.CROWD})
 
 # Seconds from and to; where a second pair stands, two in five take it: longer than a lease, 12 s here.
@@ -66,6 +71,7 @@ _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
     Kind.GATEWAY: ((0.0, 3.0),),
     Kind.LITE: ((0.0, 3.0),),
     Kind.POSTGRES: ((0.0, 3.0),),
+    Kind.LOCK: ((1.0, 5.0),),
     Kind.FREEZE: ((1.0, 7.0),),
     Kind.TOKEN: ((16.0, 24.0),),
     Kind.CROWD: ((2.0, 6.0),),
@@ -74,7 +80,7 @@ _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
 }
 _AT_ONCE: Final = ((0.0, 0.0),)
 _PAUSE_S: Final = 1.6
-_PAUSE_OF_STACK_S: Final = 6.0
+_PAUSE_OF_STACK_S: Final = 5.5
 FROZEN_PARTS: Final = ("realtime", "gateway", "lite")
 
 

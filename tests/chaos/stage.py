@@ -72,8 +72,7 @@ class Stage:
 @asynccontextmanager
 async def set_stage(*, sessions: int, seed: int, folder: Path, message_limit: int) -> AsyncGenerator[Stage]:
     """Everything but the sessions themselves; at the end nothing of it, nor of them, is left."""
-    for old in folder.glob("session-*"):
-        old.unlink()  # of another run: a journal is appended to
+    _forget_earlier_runs(folder)
     async with AsyncExitStack() as held:
         stack = await held.enter_async_context(
             LocalStack.temporary(
@@ -121,6 +120,11 @@ async def set_stage(*, sessions: int, seed: int, folder: Path, message_limit: in
             actors.append(Actor(order, str(account.user_id), network, folder / f"session-{index}.log", _environment()))
             held.push_async_callback(actors[-1].kill)
         yield stage
+
+
+def _forget_earlier_runs(folder: Path) -> None:
+    for old in folder.glob("session-*"):
+        old.unlink()  # a journal is appended to
 
 
 async def _shorten(stack: LocalStack) -> None:
