@@ -23,7 +23,7 @@ begin
   select h.* into v_head from spaces.room_heads h where h.room_id = p_room_id for no key update;
   if not found then
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
-  elsif not spaces.hold_account(auth.uid()) then
+  elsif not spaces.hold_account(spaces.user_id()) then
     perform spaces.fail('not_authenticated', format('cannot %s: your account is gone', p_operation), 'Sign in again.');
   end if;
   return v_head;

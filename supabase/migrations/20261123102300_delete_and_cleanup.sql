@@ -13,6 +13,7 @@ begin
   v_head := spaces.lock_room(p_room_id, c_operation);
   perform spaces.require_host(p_room_id, v_user_id, c_operation);
   perform spaces.hold_accounts_of_room(p_room_id, p_with_words => true);
+  perform spaces.record_act(p_room_id, v_user_id, 'delete_room');
   perform spaces.erase_room(v_head);
   return jsonb_build_object('ok', true);
 end

@@ -32,7 +32,7 @@ create table spaces.audit (
   created_at timestamptz not null default clock_timestamp(),
   constraint audit_pkey primary key (id),
   constraint audit_action_values check (action in (
-    'kick', 'ban', 'unban', 'mute', 'unmute', 'set_role', 'set_kind', 'transfer_host', 'rotate_code',
+    'kick', 'ban', 'unban', 'mute', 'unmute', 'set_role', 'set_kind', 'transfer_host', 'rotate_code', 'delete_message', 'delete_room',
     'create_invitation', 'revoke_invitation', 'accept_invitation'))
 );
 create index audit_room_id_idx on spaces.audit (room_id, id);
@@ -41,8 +41,8 @@ alter table spaces.audit enable row level security;
 revoke all on table spaces.audit from public, anon, authenticated, service_role;
 comment on table spaces.audit is 'Acts of moderation that changed something, and who came in by which invitation, for as long as spaces.config.audit_s says. Read it by SQL.';
 comment on column spaces.audit.user_id is 'Who did it.';
-comment on column spaces.audit.target_user_id is 'To whom; null for what is done to the room.';
-comment on column spaces.audit.detail is 'The new role or kind, the reason of a ban, or the id of an invitation.';
+comment on column spaces.audit.target_user_id is 'To whom, or whose words; null for what is done to the room.';
+comment on column spaces.audit.detail is 'The new role or kind, the reason of a ban, the id of an invitation or of a message.';
 
 create function spaces.is_banned(p_room_id uuid, p_user_id uuid)
 returns boolean language plpgsql stable set search_path = '' as $$

@@ -146,6 +146,9 @@ begin
   where m.id = v_message.id returning m.* into v_message;
   delete from public.room_message_reactions x where x.message_id = v_message.id;
   delete from spaces.streams s where s.message_id = v_message.id; -- nobody goes on with it
+  if v_message.user_id is distinct from v_user_id then
+    perform spaces.record_act(p_room_id, v_user_id, 'delete_message', v_message.user_id, v_message.id::text);
+  end if;
   return spaces.publish_change(v_message);
 end
 $$;

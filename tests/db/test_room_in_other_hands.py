@@ -209,7 +209,18 @@ async def test_the_record_outlives_the_room_and_ends_with_its_time(fresh_db: Dat
     await space.call(space.host, "kick_participant", p_user_id=bob.id)
     await space.call(space.host, "delete_room")
     await fresh_db.sql("select spaces.purge()")
-    assert await fresh_db.value("select count(*) from spaces.audit") == 1
+    assert await fresh_db.column("select action from spaces.audit order by id") == ["kick", "delete_room"]
     await fresh_db.sql("update spaces.config set audit_s = 0.001")
     await fresh_db.sql("select spaces.purge()")
     assert await fresh_db.value("select count(*) from spaces.audit") == 0
+
+
+async def test_who_deletes_the_words_of_another_is_on_record(space: Space, bob: Member) -> None:
+    theirs, own = await space.say(bob, "spam"), await space.say(bob, "oops")
+    for _ in range(2):
+        await space.call(space.host, "delete_message", p_message_id=theirs["id"])
+        await space.call(bob, "delete_message", p_message_id=own["id"])
+    (act,) = await space.db.sql(
+        "select user_id, action, target_user_id, detail from spaces.audit where room_id = %s", [space.id]
+    )
+    assert tuple(act.values()) == (space.host.id, "delete_message", bob.id, theirs["id"])
