@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 import spaces_sdk.local
+import tests.interop.guest
 from spaces_sdk.local.deno import DenoProgram
 
 pytestmark = pytest.mark.stack
 
-FOLDER = Path(spaces_sdk.local.__file__).parent / "lite"
+FOLDERS = [Path(spaces_sdk.local.__file__).parent / "lite", tests.interop.guest.FOLDER]
 
 
-@pytest.fixture(scope="module")
-async def program() -> DenoProgram:
-    program = DenoProgram(FOLDER)
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+async def program(request: pytest.FixtureRequest) -> DenoProgram:
+    program = DenoProgram(request.param)
     await program.fetch(print)
     return program
 
@@ -26,6 +27,6 @@ async def program() -> DenoProgram:
 async def test_deno_finds_nothing(program: DenoProgram, arguments: list[str]) -> None:
     deno = program.command(net=[])[0]
     done = subprocess.run(  # noqa: ASYNC221 - nothing else runs on this loop
-        [deno, *arguments], cwd=FOLDER, env=program.environment(), capture_output=True, text=True, check=False
+        [deno, *arguments], cwd=program.folder, env=program.environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
