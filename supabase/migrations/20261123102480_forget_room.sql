@@ -27,6 +27,7 @@ begin
   insert into spaces.former_participants (room_id, user_id, display_name, kind, is_muted, forgotten_at)
   values (p_room_id, v_user_id, v_me.display_name, v_me.kind, v_me.is_muted, clock_timestamp());
   delete from public.room_participants p where p.id = v_me.id;
+  perform spaces.end_streams(p_room_id, v_user_id);
   v_me.is_online := false;
   v_me.voice_since := null;
   perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object(

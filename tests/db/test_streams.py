@@ -447,6 +447,17 @@ async def test_what_takes_the_right_to_write_ends_the_message(space: Space, bob:
     await check_steps(space)
 
 
+async def test_who_forgets_the_room_leaves_nothing_open(space: Space, writing: Writing) -> None:
+    await writing.append(0, "so far")
+    answer = await space.call(writing.author, "forget_room")
+    assert answer["head"] == await space.head()
+    row = await writing.row()
+    assert (row["content"], row["status"]) == ("so far", "stopped")
+    with expect_refusal("not_participant"):
+        await writing.append(6, "!")
+    await check_steps(space)
+
+
 async def test_a_message_that_is_being_written_can_be_deleted(space: Space, writing: Writing) -> None:
     await writing.append(0, "a secret")
     message = (await space.call(space.host, "delete_message", p_message_id=writing.id))["message"]
