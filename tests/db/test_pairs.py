@@ -16,7 +16,12 @@ from tests.db.support.scenario import CLEANUP, NEVER_WAIT, READER, WRITES, Scene
 pytestmark = pytest.mark.db
 
 # A heartbeat that has come to the lock sweeps the room, also when its own lease was ended while it waited.
-SWEEP_ALL_THE_SAME = {("leave_room", "heartbeat"), ("kick_participant", "heartbeat"), ("ban_participant", "heartbeat")}
+SWEEP_ALL_THE_SAME = {
+    ("leave_room", "heartbeat"),
+    ("forget_room", "heartbeat"),
+    ("kick_participant", "heartbeat"),
+    ("ban_participant", "heartbeat"),
+}
 
 # After these the other call is judged by other rules than it was when it began.
 TAKES_AWAY = {
@@ -24,6 +29,7 @@ TAKES_AWAY = {
     "close the room",
     "delete_message",
     "delete_room",
+    "forget_room",
     "join_room",
     "kick_participant",
     "leave_room",
