@@ -31,7 +31,8 @@ select exists (select from pg_catalog.pg_tables
 _RECORD = "insert into supabase_migrations.schema_migrations (version, name, statements) values (%s, %s, %s)"
 # What the migrations rely on; without it the fourth of them would fail, and the first three would stay.
 _IS_SUPABASE = """
-select to_regclass('realtime.messages') is not null and to_regclass('auth.users') is not null
+select (select count(*) = 2 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where (n.nspname, c.relname) in (('realtime', 'messages'), ('auth', 'users')))
   and (select count(*) = 3 from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role'))
 """
 _MAY_BYPASS = "select rolbypassrls or rolsuper from pg_catalog.pg_roles where rolname = current_user"

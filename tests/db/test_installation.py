@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import psycopg
 import pytest
 
-from spaces_sdk.install.errors import MigrationError
+from spaces_sdk.install.errors import InstallError, MigrationError
+from spaces_sdk.install.migrate import check_platform
 from spaces_sdk.install.package_files import migrations
+from spaces_sdk.install.teardown import teardown_sql
 from spaces_sdk.local.database import migrate
 from spaces_sdk.local.postgres import PostgresCluster
 from tests.db.support.database import Database
@@ -58,6 +61,55 @@ async def test_every_name_that_we_take_is_looked_at_first(fresh_db: Database) ->
            union select proname from pg_proc where pronamespace = 'public'::regnamespace"""
     )
     assert {function or table for function, table in checked} == set(ours), "add it to the first migration"
+
+
+async def test_the_teardown_leaves_nothing_of_ours(templates: Templates, cluster: PostgresCluster) -> None:
+    everything = """select 'class' as kind, oid::regclass::text as name from pg_class
+                    where relnamespace <> 'pg_toast'::regnamespace
+                    union all select 'function', oid::regprocedure::text from pg_proc
+                    union all select 'type', oid::regtype::text from pg_type
+                    union all select 'schema', nspname from pg_namespace
+                    union all select 'policy', polname || ' on ' || polrelid::regclass from pg_policy
+                    union all select 'trigger', tgname || ' on ' || tgrelid::regclass from pg_trigger
+                    order by 1, 2"""
+    before, installed = await templates.bootstrapped(), await templates.migrated()
+    try:
+        async with await psycopg.AsyncConnection.connect(cluster.url("postgres", installed.name)) as connection:
+            await connection.execute(teardown_sql(migrations()).encode())
+        history = {("schema", "supabase_migrations")}
+        left = {(row["kind"], row["name"]) for row in await installed.sql(everything)} - history
+        there = {(row["kind"], row["name"]) for row in await before.sql(everything)}
+        assert {
+            one for one in left ^ there if "schema_migrations" not in one[1] and "test_order" not in one[1]
+        } == set()
+    finally:
+        await before.aclose()
+        await installed.aclose()
+
+
+async def test_a_removal_that_would_take_something_of_the_apps_along_fails(
+    fresh_db: Database, cluster: PostgresCluster
+) -> None:
+    await fresh_db.sql("create table public.bookings (id int primary key, room uuid references public.rooms (id))")
+    async with await psycopg.AsyncConnection.connect(cluster.url("postgres", fresh_db.name)) as connection:
+        with pytest.raises(psycopg.Error, match="bookings"):
+            await connection.execute(teardown_sql(migrations()).encode())
+    assert await fresh_db.column("select conname from pg_constraint where conname = 'bookings_room_fkey'")
+    assert await fresh_db.column("select public.schema_version()") == [1]
+
+
+async def test_only_a_project_and_its_migration_role_are_taken(templates: Templates, cluster: PostgresCluster) -> None:
+    database = await templates.bootstrapped()
+    try:
+        await check_platform(cluster.url("postgres", database.name))
+        with pytest.raises(InstallError) as refused:
+            await check_platform(cluster.url("authenticator", database.name))
+        assert refused.value.code == "wrong_role"
+        with pytest.raises(InstallError) as refused:
+            await check_platform(cluster.url(dbname="template1"))
+        assert refused.value.code == "not_supabase"
+    finally:
+        await database.aclose()
 
 
 async def test_what_cannot_be_published_is_stored_all_the_same(fresh_db: Database) -> None:

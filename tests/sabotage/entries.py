@@ -171,4 +171,20 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="where false and s.room_id = p_room_id and m.seq <= p_after and",
         test="tests/db/test_streams.py::test_whoever_reads_gets_the_text_so_far",
     ),
+    Sabotage(
+        name="names-not-looked-at",
+        breaks="nothing of the app is harmed: the first migration does not look for what has our names",
+        file=f"{MIGRATIONS}/20261123095900_free_names.sql",
+        old="  if v_taken is not null then\n",
+        new="  if false then\n",
+        test="tests/db/test_installation.py::test_what_has_our_names_is_refused_before_anything_is_changed[function]",
+    ),
+    Sabotage(
+        name="removal-cascades",
+        breaks="nothing of the app is harmed: the removal does not look at what depends on ours",
+        file="spaces_sdk/install/teardown.sql",
+        old="  if v_foreign is not null then\n",
+        new="  if false then\n",
+        test="tests/db/test_installation.py::test_a_removal_that_would_take_something_of_the_apps_along_fails",
+    ),
 )
