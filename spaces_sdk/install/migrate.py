@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from spaces_sdk.install.db_url import open_database
-from spaces_sdk.install.errors import InstallError
+from spaces_sdk.install.errors import InstallError, MigrationError
 from spaces_sdk.install.package_files import Migration, migrations
 from spaces_sdk.install.sql_files import SqlFile, run_file
 
@@ -35,6 +36,7 @@ select (select count(*) = 2 from pg_catalog.pg_class c join pg_catalog.pg_namesp
         where (n.nspname, c.relname) in (('realtime', 'messages'), ('auth', 'users')))
   and (select count(*) = 3 from pg_catalog.pg_roles where rolname in ('anon', 'authenticated', 'service_role'))
 """
+_SETS_ROLE = re.compile(r"(?:set|reset)\s+(?:(?:session|local)\s+)?(?:role|session\s+authorization)\b", re.IGNORECASE)
 _MAY_BYPASS = "select rolbypassrls or rolsuper from pg_catalog.pg_roles where rolname = current_user"
 
 
@@ -135,7 +137,7 @@ async def _apply(conn: psycopg.AsyncConnection, migration: Migration, *, is_agai
             await conn.execute(
                 "delete from supabase_migrations.schema_migrations where version = %s", [migration.version]
             )
-        await run_file(conn, file)
+        await _run_as_one_role(conn, file)
         await _make_history(conn)
         statements = [statement.source for statement in file.statements]
         await conn.execute(_RECORD, [migration.version, migration.name, statements])
@@ -154,3 +156,24 @@ async def _versions(conn: psycopg.AsyncConnection) -> frozenset[str]:
         return frozenset()
     cursor = await conn.execute("select version from supabase_migrations.schema_migrations")
     return frozenset(version for (version,) in await cursor.fetchall())
+
+
+# On a hosted project the CLI may log in as a role of the moment that acts as postgres: after a `reset role` it cannot
+# record the migration any more, and what comes between has run as somebody else (supabase/cli#6236).
+async def _run_as_one_role(conn: psycopg.AsyncConnection, file: SqlFile) -> None:
+    for statement in file.statements:
+        if _SETS_ROLE.match(statement.text):
+            raise _sets_role(file, statement.line)
+    before = await (await conn.execute("select current_user")).fetchone()
+    await run_file(conn, file)
+    if await (await conn.execute("select current_user")).fetchone() != before:
+        raise _sets_role(file, file.statements[-1].line)
+
+
+def _sets_role(file: SqlFile, line: int) -> MigrationError:
+    return MigrationError(
+        f"cannot apply {file.name}, line {line}: it sets a role",
+        file=file.name,
+        line=line,
+        hint="a migration runs as postgres from its beginning to its end; `supabase db push` fails otherwise",
+    )
