@@ -14,6 +14,7 @@ from tests.chaos.report import say
 from tests.chaos.stage import LEASE_S, SWEEP_S, Stage
 from tests.chaos.table import read_head, read_leases, read_online, read_truth
 from tests.chaos.verdict import Findings, Wrong
+from tests.chaos.views import judge_online, judge_views
 
 # A stall that is noticed late, a backoff at its cap, a lease that has to be had again: all together well below.
 WHOLE_WITHIN_S: Final = 60.0
@@ -99,42 +100,21 @@ async def hear_last_words(stage: Stage, ending: Ending, findings: Findings) -> N
         findings.add(Wrong.NOT_LIVE, f"did not hear the last words: {told}")
 
 
-async def judge_marks(stage: Stage, ending: Ending, findings: Findings) -> None:
-    """Who is online in the table, and in what each session knows, is who lives."""
-    online = await read_online(stage.stack.db_url, stage.room.id)
-    living = {actor.user_id for actor in ending.alive}
-    for user_id in {*online, *living}:
-        if online.get(user_id, False) != (user_id in living):
-            findings.add(Wrong.ONLINE_WRONG, f"the table has {user_id} online={online.get(user_id)}")
-    truth = await read_truth(stage.stack.db_url, stage.room.id)
-    newest = {message.message_id: message.revision for message in truth.messages[-20:]}
-    connections: set[str] = set()
-    states: set[str] = set()
-    for actor in ending.alive:
-        status = await actor.status()
-        if status is None:
-            continue  # found before
-        connections.add(status.connection_id)
-        states.add(status.state_json)
-        _judge_view(f"session {actor.order.index}", status, online, newest, findings)
-    if len(states) > 1:
-        findings.add(Wrong.VIEW_WRONG, f"the sessions know different states of the room: {sorted(states)}")
-    if left := await read_leases(stage.stack.db_url, stage.room.id) - connections:
+async def judge_ending(stage: Stage, ending: Ending, findings: Findings) -> None:
+    """Who is online in the table, and what each session knows in the end."""
+    url, room_id = stage.stack.db_url, stage.room.id
+    online = await read_online(url, room_id)
+    judge_online(online, {actor.user_id for actor in ending.alive}, findings)
+    truth = await read_truth(url, room_id)
+    statuses = {
+        f"session {actor.order.index}": status
+        for actor in ending.alive
+        if (status := await actor.status()) is not None  # who does not answer was found before
+    }
+    judge_views(statuses, online, truth, findings)
+    known = {status.connection_id for status in statuses.values()}
+    if left := await read_leases(url, room_id) - known:
         findings.add(Wrong.ONLINE_WRONG, f"{len(left)} leases live on without a session", len(left))
-
-
-def _judge_view(who: str, status: Status, online: dict[str, bool], newest: dict[str, int], findings: Findings) -> None:
-    known = {user_id: is_online for user_id, is_online in status.online.items() if user_id in online}
-    if known != online:
-        findings.add(Wrong.ONLINE_WRONG, f"{who} knows {known}, the table has {online}")
-    if status.followed is not None:
-        told = {user_id: is_online for user_id, is_online in status.followed.items() if user_id in online}
-        if told != online:
-            findings.add(Wrong.ONLINE_WRONG, f"{who} was told {told}, the table has {online}")
-    if status.followed_state not in (None, status.state_json):
-        findings.add(Wrong.VIEW_WRONG, f"{who} was told {status.followed_state}, knows {status.state_json}")
-    if not newest.items() <= status.messages.items():
-        findings.add(Wrong.VIEW_WRONG, f"{who} does not hold the newest messages as they are")
 
 
 async def part(ending: Ending, findings: Findings) -> None:

@@ -14,19 +14,21 @@ from tests.chaos.calm import (
     Ending,
     heal,
     hear_last_words,
-    judge_marks,
+    judge_ending,
     part,
     until_whole,
 )
 from tests.chaos.faults import inject
 from tests.chaos.journal import read_journal
 from tests.chaos.options import NO_LIMIT, ChaosOptions
+from tests.chaos.record import judge_journal
 from tests.chaos.recovery import Done, recovery_times
 from tests.chaos.report import say, say_fault, say_verdict
 from tests.chaos.schedule import Fault, Kind, make_schedule
+from tests.chaos.sends import judge_authors, judge_sends
 from tests.chaos.stage import Stage, set_stage
 from tests.chaos.table import read_truth
-from tests.chaos.verdict import Findings, judge_authors, judge_journal, judge_sends, judge_steps
+from tests.chaos.verdict import Findings, judge_steps
 
 _START_WITHIN_S: Final = 60.0
 _POLL_S: Final = 0.1
@@ -53,7 +55,7 @@ async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
         within_s = WHOLE_WITHIN_S if options.message_limit >= NO_LIMIT else WHOLE_AFTER_LIMIT_WITHIN_S
         await until_whole(stage, ending, findings, has_dead_leases=has_killed, within_s=within_s)
         await hear_last_words(stage, ending, findings)
-        await judge_marks(stage, ending, findings)
+        await judge_ending(stage, ending, findings)
         return await _judge(options, stage, ending, done, findings)
 
 

@@ -8,17 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tests.chaos.lines import Line, What
-from tests.chaos.verdict import (
-    Findings,
-    Step,
-    StoredMessage,
-    Truth,
-    Wrong,
-    judge_authors,
-    judge_journal,
-    judge_sends,
-    judge_steps,
-)
+from tests.chaos.record import judge_journal
+from tests.chaos.sends import judge_authors, judge_sends
+from tests.chaos.verdict import Findings, Step, StoredMessage, Truth, Wrong, judge_steps
 
 pytestmark = pytest.mark.unit
 
