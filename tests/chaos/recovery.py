@@ -29,27 +29,44 @@ class Done:
     ended_s: float
 
 
-def recovery_times(
+@dataclass(frozen=True, slots=True, order=True)
+class Recovery:
+    """One return to LIVE.
+
+    Attributes:
+        took_s: Seconds from the end of the fault.
+        kind: The fault's.
+        at_s: When it was live again, by the machine's monotonic clock.
+    """
+
+    took_s: float
+    kind: str
+    session: int
+    at_s: float
+
+
+def recoveries_of(
     index: int, lines: Sequence[Line], faults: Sequence[Done], *, killed_at_s: Sequence[float]
-) -> list[float]:
+) -> list[Recovery]:
     """For each time that a fault made the session not LIVE: seconds from the end of the fault to LIVE.
 
     A gap that no fault has made (an event that came without its content) is closed in a moment and would only
     embellish the figures.
     """
     own = [fault for fault in faults if fault.session in (None, index)]
-    times: list[float] = []
+    recoveries: list[Recovery] = []
     previous_end = float("-inf")
     for began_s, ended_s in _outages(lines, killed_at_s):
         ends = [
-            fault.ended_s
+            fault
             for fault in own
             if max(previous_end, began_s - _noticed_within_s(fault.kind)) <= fault.ended_s <= ended_s
         ]
         if ends:
-            times.append(ended_s - max(ends))
+            last = max(ends, key=lambda fault: fault.ended_s)
+            recoveries.append(Recovery(ended_s - last.ended_s, last.kind, index, ended_s))
         previous_end = ended_s
-    return times
+    return recoveries
 
 
 def _noticed_within_s(kind: str) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tests.chaos.lines import Line, What
 from tests.chaos.options import ChaosOptions
-from tests.chaos.recovery import Done, quantile
+from tests.chaos.recovery import Done, Recovery, quantile
 from tests.chaos.schedule import Fault
 from tests.chaos.verdict import Findings, Truth, Wrong
 
@@ -39,7 +39,7 @@ def say_verdict(
     *,
     findings: Findings,
     done: Sequence[Done],
-    recoveries: Sequence[float],
+    recoveries: Sequence[Recovery],
     journals: Mapping[str, Sequence[Line]],
     truth: Truth,
     is_passed: bool,
@@ -61,8 +61,11 @@ def say_verdict(
         f"{whats[What.TRYING]} sends: {whats[What.STORED]} returned, {whats[What.UNKNOWN]} of unknown outcome, "
         f"{whats[What.REFUSED]} refused{''.join(f', {count} {code}' for code, count in refusals.most_common())}"
     )
-    p50, p95, longest = quantile(recoveries, 0.5), quantile(recoveries, 0.95), max(recoveries, default=0.0)
+    times = [one.took_s for one in recoveries]
+    p50, p95, longest = quantile(times, 0.5), quantile(times, 0.95), max(times, default=0.0)
     say(f"{len(recoveries)} recoveries: p50 {p50:.2f} s, p95 {p95:.2f} s, longest {longest:.2f} s")
+    if slow := ", ".join(f"{one.took_s:.1f} s (session {one.session}, {one.kind})" for one in sorted(recoveries)[-3:]):
+        say(f"  the slowest: {slow}")
     for wrong in Wrong:
         if findings.counts[wrong]:
             say(f"WRONG  {wrong}: {findings.counts[wrong]}")

@@ -22,7 +22,7 @@ from tests.chaos.faults import inject
 from tests.chaos.journal import read_journal
 from tests.chaos.options import NO_LIMIT, ChaosOptions
 from tests.chaos.record import judge_journal
-from tests.chaos.recovery import Done, recovery_times
+from tests.chaos.recovery import Done, Recovery, recoveries_of
 from tests.chaos.report import say, say_fault, say_verdict
 from tests.chaos.schedule import Fault, Kind, make_schedule
 from tests.chaos.sends import judge_authors, judge_sends
@@ -100,7 +100,7 @@ async def _judge(options: ChaosOptions, stage: Stage, ending: Ending, done: list
     journals = {actor.order.index: read_journal(stage.journal(actor.order.index)) for actor in stage.actors}
     await part(ending, findings)
     judge_steps(truth, findings)
-    recoveries: list[float] = []
+    recoveries: list[Recovery] = []
     for actor in stage.actors:
         index = actor.order.index
         lines = journals[index]
@@ -109,7 +109,7 @@ async def _judge(options: ChaosOptions, stage: Stage, ending: Ending, done: list
         judge_journal(who, actor.user_id, lines, truth, findings, is_whole=actor is not ending.gone)
         judge_sends(who, lines, truth, findings)
         killed_at_s = [one.began_s for one in done if one.kind == Kind.KILL and one.session == index]
-        recoveries += recovery_times(index, lines, done, killed_at_s=killed_at_s)
+        recoveries += recoveries_of(index, lines, done, killed_at_s=killed_at_s)
     named = {f"session {index}": lines for index, lines in journals.items()}
     judge_authors(named, truth, findings)
     is_passed = findings.is_clean and {one.kind for one in done} >= {kind.value for kind in options.kinds}

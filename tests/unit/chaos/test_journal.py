@@ -9,7 +9,7 @@ import pytest
 from tests.chaos import journal as module
 from tests.chaos.journal import Journal, read_journal, saved_position
 from tests.chaos.lines import Line, What
-from tests.chaos.recovery import Done, quantile, recovery_times
+from tests.chaos.recovery import Done, quantile, recoveries_of
 
 pytestmark = pytest.mark.unit
 
@@ -72,7 +72,7 @@ LIVE = Line(what=What.OPENED, at_s=0.0)
 
 
 def times(*lines: Line, faults: list[Done], killed_at_s: tuple[float, ...] = ()) -> list[float]:
-    return [round(each, 3) for each in recovery_times(1, lines, faults, killed_at_s=killed_at_s)]
+    return [round(each.took_s, 3) for each in recoveries_of(1, lines, faults, killed_at_s=killed_at_s)]
 
 
 def test_recovery_counts_from_the_end_of_the_fault() -> None:
