@@ -7,13 +7,17 @@ import logging
 import os
 import signal
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from spaces_sdk.cli.environment import env_lines, keys_json
+from spaces_sdk.cli.followed_file import FollowedFile
 from spaces_sdk.cli.output import Output
+from spaces_sdk.local.parts import TRACE_LOG
 from spaces_sdk.local.settings import StackSettings
 from spaces_sdk.local.stack import LocalStack
 
+_TRACE_POLL_S = 0.1
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -34,6 +38,7 @@ async def _run(settings: StackSettings, output: Output, *, reset: bool) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # `nohup spaces up` goes on when the terminal closes
             loop.add_signal_handler(number, stopped.set)
     stack = LocalStack(settings)
+    showing = asyncio.create_task(_show_trace(stack.folder.logs / TRACE_LOG, output)) if settings.has_trace else None
     try:
         if not await _first(stack.start(reset=reset), stopped):
             output.progress("Stopped before it was ready.")
@@ -44,7 +49,19 @@ async def _run(settings: StackSettings, output: Output, *, reset: bool) -> None:
         output.progress("Stopping ...")
     finally:
         await stack.stop()
+        if showing is not None:
+            await asyncio.sleep(2 * _TRACE_POLL_S)  # the goodbyes
+            showing.cancel()
+            await asyncio.wait([showing])
     output.progress("Stopped.")
+
+
+async def _show_trace(path: Path, output: Output) -> None:
+    trace = FollowedFile(path)
+    while True:
+        await asyncio.sleep(_TRACE_POLL_S)
+        if lines := trace.new_lines():
+            output.progress(lines)
 
 
 async def _first(job: Coroutine[Any, Any, object], stopped: asyncio.Event) -> bool:

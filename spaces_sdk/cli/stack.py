@@ -23,6 +23,9 @@ _FaithfulLoss = Annotated[
     bool,
     typer.Option("--faithful-loss", help="Lose broadcasts where hosted Realtime loses them: while it has no database."),
 ]
+_Trace = Annotated[
+    bool, typer.Option("--trace", help="Show each frame that goes in and out of Realtime, without tokens.")
+]
 _DEFAULT_DATA_DIR = Path(".spaces")
 
 
@@ -32,6 +35,7 @@ def up(
     reset: _Reset = False,
     postgres_bin: _PostgresBin = None,
     faithful_loss: _FaithfulLoss = False,
+    trace: _Trace = False,
     as_json: _Json = False,
 ) -> None:
     """Run Supabase on this machine, for development: Postgres, REST, Auth and Realtime, with this package's migrations.
@@ -44,6 +48,7 @@ def up(
       spaces up                                      the address is http://127.0.0.1:54321
       spaces up --port 0 --data-dir /tmp/try         another free port, another folder
       spaces up --reset                              start afresh
+      spaces up --trace                              and see what clients and Realtime say to each other
       spaces up --postgres-bin /usr/lib/postgresql/17/bin
     """
     output = Output(is_json=as_json)
@@ -56,6 +61,7 @@ def up(
             port=port,
             postgres_bin=postgres_bin,
             realtime_env={"SPACES_REALTIME_FAITHFUL_LOSS": "1"} if faithful_loss else {},
+            has_trace=trace,
             report=output.progress,
         )
         run_stack(settings, output, reset=reset)

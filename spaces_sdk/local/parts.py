@@ -20,6 +20,7 @@ from spaces_sdk.local.settings import StackSettings
 
 PARTS = ("postgres", "lite", "realtime", "gateway")
 READY_WITHIN_S = 30.0
+TRACE_LOG = "trace.log"
 _LITE_FOLDER = Path(__file__).with_name("lite")
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +86,8 @@ async def start_realtime(
         "SPACES_REALTIME_DB_URL": cluster.url(SUPERUSER),
         "SPACES_REALTIME_JWT_SECRET": secrets.jwt_secret,
     }
+    if settings.has_trace:
+        env["SPACES_REALTIME_TRACE_FILE"] = str(logs / TRACE_LOG)
     command = [sys.executable, "-m", "spaces_sdk.local.realtime"]
     return await ManagedProcess.start("realtime", command, log_path=logs / "realtime.log", env=env)
 

@@ -25,6 +25,7 @@ class StackSettings:
         jwt_expiry_s: Life of an access token in seconds, as hosted 3600.
         default_privileges: `closed` as in hosted projects made since May 2026, `open` as in older ones.
         realtime_env: More variables for the Realtime server (`SPACES_REALTIME_…`).
+        has_trace: True writes each frame of Realtime to `logs/trace.log`, without tokens.
         sweep_interval_s: Seconds between two sweeps of expired leases.
         has_migrations: False leaves the database as a new project has it, without this package's migrations.
         is_temporary: True trades safety against a crash of the machine for speed.
@@ -37,6 +38,7 @@ class StackSettings:
     jwt_expiry_s: int = 3600
     default_privileges: str = "closed"
     realtime_env: Mapping[str, str] = field(default_factory=dict[str, str])
+    has_trace: bool = False
     sweep_interval_s: float = 30.0
     has_migrations: bool = True
     is_temporary: bool = False

@@ -13,10 +13,11 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
+from websockets.asyncio.client import connect
 
 from spaces_sdk.local.ports import free_port
 from tests.support.eventually import eventually
-from tests.support.spaces_up import SpacesUp, nothing_lives, run_spaces, spaces_up
+from tests.support.spaces_up import SpacesUp, data_folder, nothing_lives, run_spaces, spaces_up
 
 pytestmark = pytest.mark.stack
 
@@ -129,3 +130,19 @@ async def test_reset_makes_new_keys_and_an_empty_database(data_dir: Path) -> Non
     async with spaces_up(data_dir, "--reset") as up:
         assert up.told["publishable_key"] != first
         assert (await _sign_up(up, email)).status_code == 200
+
+
+async def test_with_trace_the_frames_of_realtime_are_in_a_file_without_keys() -> None:
+    with data_folder() as folder:
+        async with spaces_up(folder, "--trace") as up:
+            key = up.told["publishable_key"]
+            address = f"{up.url.replace('http', 'ws', 1)}/realtime/v1/websocket?apikey={key}&vsn=2.0.0"
+            async with connect(address, proxy=None) as socket:
+                await socket.send('[null,"1","phoenix","heartbeat",{}]')
+                await socket.recv()
+            path = folder / "logs" / "trace.log"
+            await eventually(lambda: " gone" in path.read_text(), 5)
+        text = path.read_text()
+    assert 'phoenix phx_reply ref=1 {"status":"ok","response":{}}' in text
+    assert key not in text
+    assert "eyJ" not in text

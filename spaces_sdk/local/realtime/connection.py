@@ -81,6 +81,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._silent_ticks = 0
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
+        self._tracer = hub.tracer
+        self._number = 0
 
     # From the event loop.
 
@@ -100,6 +102,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._out.clear()
         if self._socket is not None:
             self._socket.closed()
+            if self._tracer is not None:
+                self._tracer.ended(self._number)
 
     def pause_writing(self) -> None:
         self._blocked_since = self._loop.time()
@@ -144,12 +148,16 @@ class WebSocketConnection(asyncio.Protocol):
         verdict = judge(self._hub, request)
         match verdict:
             case Refused(response, is_held_back):
+                if self._tracer is not None:
+                    self._tracer.refused(response.status_code, request.path)
                 delay = self._settings.connect_error_delay_s if is_held_back else 0.0
                 self._timers["refusal"] = self._loop.call_later(delay, self._respond, response)
             case Accepted():
                 response = self._protocol.accept(request)
                 self._respond(response)
                 if self._protocol.handshake_exc is None:
+                    if self._tracer is not None:
+                        self._number = self._tracer.opened(request.path)
                     self._open_socket(verdict)
 
     def _respond(self, response: Response) -> None:
@@ -178,15 +186,14 @@ class WebSocketConnection(asyncio.Protocol):
         self._fragments = []
         if self._socket is None or self._is_closing:
             return
-        if not self._fragments_are_text:
-            self._socket.receive(data)
-            return
         try:
-            text = data.decode()
+            message = data.decode() if self._fragments_are_text else data
         except UnicodeDecodeError:
             self.close(CLOSE_INVALID_DATA)
             return
-        self._socket.receive(text)
+        if self._tracer is not None:
+            self._tracer.came(self._number, self._socket.version, message)
+        self._socket.receive(message)
 
     def hold_reading(self, *, is_held: bool) -> None:
         """Read no more from the client for now, or again."""
@@ -201,8 +208,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     def send(self, frame: bytes) -> None:
         """Queue the bytes of a whole frame; over the bounds the connection is cut."""
-        if not self._is_closing:
-            self._queue(frame)
+        if self._is_closing:
+            return
+        if self._tracer is not None:
+            self._tracer.went(self._number, frame)
+        self._queue(frame)
 
     def _queue(self, data: bytes) -> None:
         if self._transport is None or self._is_aborted:
@@ -231,6 +241,8 @@ class WebSocketConnection(asyncio.Protocol):
         if self._is_closing or self._transport is None:
             return
         if self._protocol.state is State.OPEN:
+            if self._tracer is not None:
+                self._tracer.went(self._number, Frame(Opcode.CLOSE, code.to_bytes(2, "big")).serialize(mask=False))
             self._protocol.send_close(code)
         self._send_protocol_data()
         self._is_closing = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 
 from spaces_sdk.clock import Clock
 from spaces_sdk.local.realtime.authorization import Authorizer
@@ -16,6 +17,7 @@ from spaces_sdk.local.realtime.socket import Socket
 from spaces_sdk.local.realtime.tasks import TaskSet
 from spaces_sdk.local.realtime.tokens import Token, verify
 from spaces_sdk.local.realtime.topics import TOPIC_PREFIX, TopicRegistry
+from spaces_sdk.local.realtime.trace import Tracer
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Hub:
         self.follower = ReplicationFollower(settings, self.publish_row, clock=clock)
         self.authorizer = Authorizer(settings, on_use=self.follower.resume)
         self.tasks = TaskSet()
+        self.tracer = Tracer(Path(settings.trace_file)) if settings.trace_file else None
         self._sockets: set[Socket] = set()
         self._users: set[Socket] = set()
         self._is_ticking = False
@@ -61,6 +64,8 @@ class Hub:
         """End everything that runs in the background. Idempotent."""
         await self.tasks.aclose()
         await self.authorizer.aclose()
+        if self.tracer is not None:
+            self.tracer.close()
 
     def verify(self, raw: str) -> Token:
         """Check a token now.

@@ -27,6 +27,8 @@ class RealtimeSettings:
     host: str = "127.0.0.1"
     port: int = 0
 
+    trace_file: str = ""
+
     # Delivery from the database.
     faithful_loss: bool = False
     slot_name: str = "spaces_realtime"
