@@ -94,7 +94,7 @@ async def of_growth(report: Report, growing: Sequence[Subject]) -> None:
         )
     what = "cleanup_inactive_rooms, 20 rooms"
     report.working_on(what)
-    _compare(report, what, await compared(growing, call, 3, turns=4, role="service_role"))
+    _compare(report, what, await compared(growing, call, 6, turns=4, role="service_role"))
 
 
 async def of_row_level_security(report: Report, subject: Subject) -> None:

@@ -54,7 +54,7 @@ class Subject:
     rooms: int
     messages: int
     users: int
-    old_rooms: int = 240
+    old_rooms: int = 480
 
     @classmethod
     async def make(cls, cluster: PostgresCluster, messages: int, rooms: int) -> Subject:
