@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci conformance bench-db sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci ci-rest conformance bench-db sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -63,7 +63,9 @@ sabotage: $(VENV)/.ready ## Break each guarantee on purpose and see its test tur
 chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, then count (ARGS="--seconds 600 --sessions 12")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-ci: check test test-db15 test-install conformance sabotage chaos demo ## All of it
+ci: test ci-rest ## All of it
+
+ci-rest: check test-db15 test-install conformance sabotage chaos demo ## All of it but the test suite itself
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces
