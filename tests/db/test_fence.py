@@ -65,7 +65,7 @@ REFUSED = {
     # It is no superuser, and makes none.
     "create role mine superuser": "permission denied|must be superuser|Only roles with",
     "alter role supabase_admin with password 'mine'": "permission denied|must be superuser",
-    "grant supabase_auth_admin to postgres": "permission denied|must have admin option|superuser",
+    "grant supabase_admin to postgres": "permission denied|must have admin option|must be superuser",
     "alter system set log_statement = 'all'": "permission denied|cannot run inside",
     # A migration stays the role that it is: `db push` cannot record it otherwise.
     "set role anon": "sets a role",
@@ -144,6 +144,13 @@ async def test_allowed_as_on_a_hosted_project(
     cluster: PostgresCluster, project: Database, tmp_path: Path, code: str
 ) -> None:
     await run(cluster, project, tmp_path, code)
+
+
+async def test_it_takes_no_role_of_the_platform(cluster: PostgresCluster, project: Database, tmp_path: Path) -> None:
+    if int(await project.value("show server_version_num")) < 160000:
+        pytest.skip("before 16, who may make roles may take any that is no superuser; hosted projects reserve some")
+    with pytest.raises(MigrationError, match="permission denied"):
+        await run(cluster, project, tmp_path, "grant supabase_auth_admin to postgres")
 
 
 async def test_what_it_may_not_hand_on_it_does_not_hand_on(
