@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from spaces_sdk.errors import SpacesError
@@ -48,6 +49,9 @@ from spaces_sdk.session.wire import (
 )
 
 logger = logging.getLogger("spaces_sdk.session")
+
+MOVING: Final = frozenset({LeftReason.KICKED, LeftReason.BANNED})
+"""Whoever hears that somebody was removed hears the last step on that topic."""
 
 
 @dataclass(slots=True)
@@ -268,6 +272,9 @@ class SessionCore:
         self.view.apply(step.event, step.at)
         self.log.append(step.event)
         self._grow(step.event)
+        if isinstance(step.event, ParticipantLeft) and step.event.reason in MOVING:
+            self.work.is_topic_doubtful = True
+            self.suspect(GapReason.TOPIC_MOVED)
         if self._is_the_end(step.event):
             self.work.wants_verdict = True
             self._wake()

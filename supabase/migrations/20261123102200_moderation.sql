@@ -141,11 +141,12 @@ begin
   where p.id = p_them.id returning p.* into v_them;
   delete from spaces.admissions a where a.room_id = p_room.id and a.user_id = p_them.user_id;
   perform spaces.end_streams(p_room.id, p_them.user_id);
-  update spaces.room_heads h set epoch = h.epoch + 1 where h.room_id = p_room.id returning h.* into v_head;
-  -- To those on the old topic, the one removed included: the last thing said there.
-  perform spaces.publish(p_room.id, v_head.epoch - 1, 'room:moved', jsonb_build_object('epoch', v_head.epoch, 'head', v_head.head));
+  -- The word of it is the last step on the old topic: those who stay are there, and nobody is on the new one yet.
   perform spaces.step(p_room.id, 'room:participant-left', jsonb_build_object(
     'participants', jsonb_build_array(spaces.participant_json(v_them, p_room.host_user_id)), 'reason', p_reason));
+  update spaces.room_heads h set epoch = h.epoch + 1 where h.room_id = p_room.id returning h.* into v_head;
+  -- And this the last word: the one removed hears it too, and nothing after it.
+  perform spaces.publish(p_room.id, v_head.epoch - 1, 'room:moved', jsonb_build_object('epoch', v_head.epoch, 'head', v_head.head));
 end
 $$;
 revoke all on function spaces.remove_participant(public.rooms, public.room_participants, text) from public, anon, authenticated, service_role;

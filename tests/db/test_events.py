@@ -197,6 +197,7 @@ async def test_a_removal_sends_the_old_topic_away_and_goes_on_with_the_new_one(s
     assert moved.topic == old
     assert set(moved.payload) - {"id"} == FLEETING - {"id"}
     (left,) = named(events, "room:participant-left")
+    assert left.topic == old, "those who stay are not on the new one yet"
     payload = check_payload(left, DURABLE, "participants", "reason")
     assert payload["reason"] == {"kick": "kicked", "ban": "banned"}[word]
     assert [each["user_id"] for each in payload["participants"]] == [str(guest.id)]

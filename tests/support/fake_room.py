@@ -100,6 +100,7 @@ class FakeRoom:
         self.channels: list[FakeChannel] = []
         self.silent_steps: set[int] = set()
         self._to_lose = 0
+        self._to_pass = 0
         self._to_double = 0
         self._held: list[tuple[str, str, JsonObject]] | None = None
 
@@ -239,9 +240,9 @@ class FakeRoom:
                 lease.is_live = False
         gone = self.participants.pop(user_id)
         self.removed[user_id] = reason
+        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": reason})
         self.epoch += 1
         self.publish("room:moved", {"epoch": self.epoch, "head": self.head}, topic=self.topic_of(self.epoch - 1))
-        self._step("room:participant-left", {"participants": [gone.model_dump(mode="json")], "reason": reason})
 
     def forget(self, user_id: UUID) -> None:
         """A participant goes for good; the topic stays."""
@@ -275,9 +276,9 @@ class FakeRoom:
 
     # -- faults ----------------------------------------------------------------------------------------
 
-    def lose(self, count: int) -> None:
-        """The next broadcasts vanish."""
-        self._to_lose = count
+    def lose(self, count: int, *, after: int = 0) -> None:
+        """The next broadcasts vanish, `after` so many that do not."""
+        self._to_lose, self._to_pass = count, after
 
     def double(self, count: int) -> None:
         """The next broadcasts come twice."""
@@ -325,7 +326,8 @@ class FakeRoom:
     def publish(self, event: str, body: JsonObject, *, topic: str | None = None) -> None:
         payload = {"room_id": str(self.id), "epoch": self.epoch, "at": self._now().isoformat(), **body}
         entry = (topic or self.topic, event, payload)
-        if self._to_lose:
+        self._to_pass, passes = max(0, self._to_pass - 1), self._to_pass > 0
+        if self._to_lose and not passes:
             self._to_lose -= 1
         elif self._held is not None:
             self._held.append(entry)

@@ -254,10 +254,10 @@ async def the_token_expires(scene: Scene) -> None:
 
 @fault(
     "2 +Mallory",
+    "3 -Mallory kicked",
     "stale",
-    "gap after 2: topic_moved",
+    "gap after 3: topic_moved",
     "moved to 2",
-    "caught up 2-3: 0",
     "catching_up",
     "caught up 3-3: 0",
     "live",
@@ -277,10 +277,11 @@ async def somebody_else_is_kicked(scene: Scene) -> None:
     "3 +M2",
     "4 +M3",
     "5 a",
+    "6 -M1 kicked",
     "stale",
-    "gap after 5: topic_moved",
+    "gap after 6: topic_moved",
     "moved to 4",
-    "caught up 5-8: 0",
+    "caught up 6-8: 0",
     "catching_up",
     "caught up 8-8: 0",
     "live",
@@ -312,17 +313,36 @@ async def three_are_kicked_at_once(scene: Scene) -> None:
 )
 async def the_word_of_the_new_topic_is_lost(scene: Scene) -> None:
     room = scene.world.room
-    room.lose(1)
-    mallory = room.bring("Mallory")
-    room.lose(1)
-    room.kick(mallory)
+    room.lose(3)
+    room.kick(room.bring("Mallory"))
     await scene.wait(3.5)
     room.post("a")
 
 
 @fault(
+    "2 +Mallory",
+    "3 -Mallory kicked",
     "stale",
-    "gap after 1: topic_moved",
+    "gap after 3: topic_moved",
+    "moved to 2",
+    "catching_up",
+    "caught up 3-3: 0",
+    "live",
+    "4 a",
+)
+async def the_word_of_the_removal_is_enough_to_follow(scene: Scene) -> None:
+    room = scene.world.room
+    mallory = room.bring("Mallory")
+    room.lose(1, after=1)
+    room.kick(mallory)
+    await settle()
+    room.post("a")
+
+
+@fault(
+    "2 -Bob kicked",
+    "stale",
+    "gap after 2: topic_moved",
     "closing",
     "ended: kicked",
     state=ConnectionState.CLOSED,
@@ -335,8 +355,9 @@ async def this_one_is_kicked(scene: Scene) -> None:
 
 
 @fault(
+    "2 -Bob banned",
     "stale",
-    "gap after 1: topic_moved",
+    "gap after 2: topic_moved",
     "closing",
     "ended: banned",
     state=ConnectionState.CLOSED,
@@ -350,7 +371,7 @@ async def this_one_is_banned(scene: Scene) -> None:
 
 @fault("closing", "ended: kicked", state=ConnectionState.CLOSED, ends_with="kicked")
 async def this_one_is_kicked_and_the_word_of_it_is_lost(scene: Scene) -> None:
-    scene.world.room.lose(1)
+    scene.world.room.lose(2)
     scene.world.room.kick(scene.api.user_id)
     await scene.wait(2.5)
 
