@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
 
 import pytest
 
@@ -14,6 +13,7 @@ from spaces_sdk.events import (
     Event,
     GapDetected,
     GapReason,
+    LeftReason,
     MessageReceived,
     ParticipantLeft,
     RoomJoined,
@@ -23,35 +23,10 @@ from spaces_sdk.events import (
     VoiceStarted,
 )
 from spaces_sdk.models import Room
-from spaces_sdk.session import RoomSession
 from tests.integration.people import LocalPeople, Visit, contents
-from tests.support.eventually import eventually
+from tests.integration.whole import heard, is_live, same_position, unbroken
 
 pytestmark = pytest.mark.integration
-
-
-def heard(visit: Visit) -> list[str]:
-    """What people said after this session's join, as its reader told it."""
-    return [e.message.content for e in visit.events if isinstance(e, MessageReceived) and e.message.user_id is not None]
-
-
-def unbroken(visit: Visit) -> None:
-    """Every step from the join to the session's position is an event or inside a catch-up, once and in order."""
-    first = visit.events[0]
-    assert isinstance(first, RoomJoined)
-    position = first.pos or 0
-    seqs: list[int] = []
-    for event in visit.events[1:]:
-        if isinstance(event, MessageReceived):
-            seqs.append(event.message.seq)
-        if isinstance(event, CaughtUp):
-            assert event.from_pos == position
-            position = event.to_pos
-        elif event.pos is not None and not event.is_replayed:
-            assert event.pos == position + 1
-            position = event.pos
-    assert seqs == sorted(set(seqs))
-    assert position == visit.session.position
 
 
 async def three(people: LocalPeople) -> tuple[Room, Visit, Visit]:
@@ -59,29 +34,6 @@ async def three(people: LocalPeople) -> tuple[Room, Visit, Visit]:
     ada, bob = await asyncio.gather(people.person("Ada"), people.person("Bob"))
     room = await ada.spaces.rooms.create_room("Live", max_participants=20)
     return room, await people.enter(ada, room), await people.enter(bob, room.room_code)
-
-
-async def is_live(session: RoomSession, within_s: float = 20.0) -> None:
-    await eventually(lambda: session.is_connected, within_s, what=lambda: f"LIVE: {session!r}, {session.stats}")
-
-
-async def same_position(*visits: Visit) -> None:
-    """All sessions have heard of the room's last step, and their readers told it."""
-
-    def told(visit: Visit) -> int:
-        return max((e.to_pos if isinstance(e, CaughtUp) else e.pos or 0) for e in visit.events)
-
-    async def is_so() -> bool:
-        head = (await visits[0].user.spaces.rooms.sync_room(room_of(visits[0]), 0)).head
-        return all(visit.session.position == told(visit) == head for visit in visits)
-
-    await eventually(is_so, 15.0, what=lambda: str([(v.session, told(v)) for v in visits]))
-
-
-def room_of(visit: Visit) -> UUID:
-    room = visit.session.current_room
-    assert room is not None
-    return room.id
 
 
 async def test_two_sessions_talk(local_people: LocalPeople) -> None:
@@ -184,6 +136,8 @@ async def test_a_kicked_session_ends_and_the_others_follow(local_people: LocalPe
         await bob.session.send("may I?")
 
     for visit in (ada, carol):
+        gone = await visit.sees(ParticipantLeft)
+        assert ([p.user_id for p in gone.participants], gone.reason) == ([bob.user.user_id], LeftReason.KICKED)
         await visit.sees(RoomMoved)
         await is_live(visit.session)
         assert visit.session.topic != topic
