@@ -9,9 +9,10 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.local.realtime.connection import Flusher, WebSocketConnection
@@ -38,6 +39,26 @@ class _Uvicorn(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         """Leave the signals to the owner of the process."""
         yield
+
+
+class _Http(H11Protocol):
+    """Ends a connection on which no whole request arrives in time, whatever trickles in."""
+
+    request_timeout_s = 5.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._waiting = self.loop.call_later(self.request_timeout_s, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        # Once it has become a websocket, the transport is no longer this protocol's.
+        has_request = cast("object", self.cycle) is not None
+        if not has_request and self.transport.get_protocol() is self:
+            self.transport.close()
 
 
 class _ServerState(Protocol):
@@ -67,12 +88,15 @@ async def serve(settings: RealtimeSettings, *, clock: Clock | None = None) -> As
             del config, app_state
             super().__init__(hub, flusher, server_state.connections)
 
+    class Http(_Http):
+        request_timeout_s = settings.request_timeout_s
+
     config = uvicorn.Config(
         make_app(hub),
         host=settings.host,
         port=settings.port,
         loop="asyncio",
-        http="h11",
+        http=Http,
         ws=Connection,
         lifespan="off",
         access_log=False,

@@ -46,6 +46,7 @@ class RealtimeSettings:
     join_error_delay_s: float = 5.0
 
     # Sockets.
+    request_timeout_s: float = 5.0
     idle_timeout_s: float = 60.0
     no_channel_check_s: float = 600.0
     send_timeout_s: float = 30.0

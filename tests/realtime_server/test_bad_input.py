@@ -1,0 +1,198 @@
+"""Rubbish of every kind: the server stays up, others notice nothing, and nothing of it stays in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+import tracemalloc
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from spaces_sdk.local.postgres import PostgresCluster
+from spaces_sdk.local.realtime.server import RealtimeServer
+from tests.realtime_server.conftest import started
+from tests.realtime_server.support.client import Client, Received
+from tests.realtime_server.support.rubbish import Message, messages
+from tests.support.eventually import eventually
+
+pytestmark = pytest.mark.stack
+
+CALM_S = 1.0
+"""No answer to the others takes longer, on a machine that does much else."""
+EVENTS = {"phx_reply", "phx_close", "phx_error", "system", "presence_state", "presence_diff", "broadcast"}
+MAX_GROWTH_BYTES = 1_000_000
+LAST = "the-last-one"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(realtime_cluster: PostgresCluster) -> AsyncGenerator[RealtimeServer]:
+    """One server for all the rubbish."""
+    quick = {"join_error_delay_s": 0.0, "request_timeout_s": 0.3, "max_joins_per_second": 1_000_000}
+    async with started(realtime_cluster.url(), **quick) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def others(server: RealtimeServer) -> AsyncGenerator[Others]:
+    """Two clients that go on talking, and must not notice."""
+    async with Client.connected(server) as sender, Client.connected(server) as listener:
+        await sender.join("realtime:others")
+        await listener.join("realtime:others")
+        yield Others(sender, listener)
+
+
+class Others:
+    """Two who talk."""
+
+    def __init__(self, sender: Client, listener: Client) -> None:
+        self._sender = sender
+        self._listener = listener
+        self._count = 0
+
+    async def talk(self) -> float:
+        """One message from one to the other; how long it took."""
+        self._count += 1
+        began = time.monotonic()
+        payload = {"type": "broadcast", "event": "n", "payload": {"n": self._count}}
+        await self._sender.send("realtime:others", "broadcast", payload)
+        message = await self._listener.receive()
+        assert message.payload["payload"]["n"] == self._count
+        return time.monotonic() - began
+
+
+def _is_known(message: Received) -> bool:
+    if message.event == "phx_reply":
+        response: Any = message.payload["response"]
+        is_reason = response in ({}, {"postgres_changes": []}) or list(response) == ["reason"]
+        return message.payload["status"] in ("ok", "error") and (is_reason or response == "payload_size_exceeded")
+    return message.event in EVENTS
+
+
+async def _send_all(client: Client, rubbish: list[Message]) -> None:
+    for message in rubbish:
+        await client.socket.send(message)
+    await client.send("phoenix", "heartbeat", {}, ref=LAST)
+
+
+async def _is_answered(client: Client) -> bool:
+    """Everything that comes is something the real server says too, up to the answer to the last message."""
+    try:
+        while (message := await client.receive()).ref != LAST:
+            assert _is_known(message), message
+    except ConnectionClosed as closed:
+        return closed.rcvd is not None and closed.rcvd.code in (1001, 1007, 1009)
+    return True
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(rubbish=st.lists(messages, min_size=1, max_size=15), version=st.sampled_from(["1.0.0", "2.0.0"]))
+async def test_rubbish_is_answered_as_ever_or_passed_over(
+    server: RealtimeServer, others: Others, rubbish: list[Message], version: str
+) -> None:
+    async with Client.connected(server, version) as client:
+        await client.join("realtime:fuzz", config={"broadcast": {"ack": True}, "presence": {"enabled": True}})
+        await _send_all(client, rubbish)
+        assert await others.talk() < CALM_S
+        assert await _is_answered(client)
+
+
+async def test_what_is_no_text_closes_with_1007_and_others_stay(server: RealtimeServer, others: Others) -> None:
+    async with Client.connected(server) as client:
+        await client.socket.send(b"\xff\xfe", text=True)
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1007
+    await others.talk()
+
+
+async def test_ten_thousand_joins_are_all_answered_and_leave_nothing(server: RealtimeServer, others: Others) -> None:
+    count = 10_000
+    topics = len(server.hub.topics)
+    with _no_growth():
+        async with Client.connected(server) as client:
+            sending = asyncio.create_task(_join_many(client.socket, count))
+            reasons: dict[str, int] = {}
+            longest = 0.0
+            for number in range(count):
+                reason = (await client.receive(20)).payload["response"].get("reason", "")
+                reasons[reason] = reasons.get(reason, 0) + 1
+                if number % 500 == 0:
+                    longest = max(longest, await others.talk())
+            await sending
+        await eventually(lambda: len(server.hub.topics) == topics, 5)
+    assert reasons == {"": 100, "ChannelRateLimitReached: Too many channels": count - 100}
+    assert longest < CALM_S
+
+
+async def _join_many(socket: ClientConnection, count: int) -> None:
+    for number in range(count):
+        await socket.send(json.dumps([str(number), str(number), f"realtime:{number}", "phx_join", {"config": {}}]))
+
+
+async def test_who_never_ends_a_request_is_cut_off(server: RealtimeServer, others: Others) -> None:
+    connections = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", server.port) for _ in range(100)))
+    try:
+        for _, writer in connections:
+            writer.write(b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert await others.talk() < CALM_S
+        ends = asyncio.gather(*(_trickle(reader, writer) for reader, writer in connections))
+        assert set(await asyncio.wait_for(ends, 10)) == {b""}
+    finally:
+        for _, writer in connections:
+            writer.close()
+
+
+async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """A byte now and then, until the server has had enough."""
+    ended = asyncio.create_task(reader.read())
+    while not ended.done():
+        writer.write(b"x")
+        await asyncio.wait([ended], timeout=0.05)
+    try:
+        return ended.result()
+    except ConnectionResetError:
+        return b""
+
+
+async def test_a_frame_that_never_ends_costs_others_nothing_and_goes_with_its_connection(
+    server: RealtimeServer, others: Others
+) -> None:
+    with _no_growth():
+        async with Client.connected(server) as client:
+            transport = client.socket.transport
+            # A masked text frame of 4 MB is announced and most of it sent; the end never comes.
+            transport.write(bytes([0x81, 0xFF]) + (4_000_000).to_bytes(8, "big") + b"mask" + b"x" * 3_900_000)
+            assert await others.talk() < CALM_S
+            transport.abort()
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _no_growth() -> Generator[None]:
+    """What the server's own code holds is the same before and after."""
+
+    def held() -> int:
+        gc.collect()
+        chosen = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "*/spaces_sdk/local/realtime/*")])
+        return sum(statistic.size for statistic in chosen.statistics("filename"))
+
+    tracemalloc.start()
+    try:
+        before = held()
+        yield
+        assert held() - before < MAX_GROWTH_BYTES
+    finally:
+        tracemalloc.stop()
