@@ -183,6 +183,7 @@ class LocalStack:
                 is_temporary=self.settings.is_temporary,
             )
             await self._start_parts()
+            self._running.revive_with("lite", self._revive_lite)
             self._write_state()
         except (OSError, psycopg.Error, DatabaseError) as error:
             failure = await self._named(error)
@@ -228,6 +229,7 @@ class LocalStack:
         """Start a part that was stopped, on its old port, and wait until it is ready."""
         if name in self.pids:
             return
+        await self.stop_part(name)  # it may have crashed, and be on its way back by itself
         match name:
             case "postgres":
                 await self._start_postgres()
@@ -301,6 +303,15 @@ class LocalStack:
             return
         schedule = run_schedule(self.db_url, sweep_interval_s=self.settings.sweep_interval_s)
         self._schedule = asyncio.create_task(schedule, name="stack-schedule")
+
+    async def _revive_lite(self) -> ManagedProcess:
+        """Its database driver ends the process when a connection is lost in a transaction (porsager/postgres#1208)."""
+        lite = Lite(self.settings, self._known_secrets, self.folder.logs)
+        process = await lite.start(self._ports.lite, self._ports.postgres)
+        self._running.replace(process)
+        await lite.begin(process, self.cluster, self._ports.lite, self.url)
+        self._write_state()
+        return process
 
     async def _start_lite(self) -> tuple[Lite, ManagedProcess]:
         lite = Lite(self.settings, self._known_secrets, self.folder.logs)

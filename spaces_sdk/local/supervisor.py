@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.process import ManagedProcess
+
+_log = logging.getLogger(__name__)
+
+Revive = Callable[[], Awaitable[ManagedProcess]]
+
+_REVIVALS = 5
+_REVIVALS_WITHIN_S = 30.0
+_REVIVE_PAUSE_S = 0.5
 
 
 class Supervisor:
@@ -16,6 +26,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._parts: dict[str, ManagedProcess] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._revivals: dict[str, Revive] = {}
         self._failed: asyncio.Future[StackError] = asyncio.get_running_loop().create_future()
 
     @property
@@ -33,6 +44,19 @@ class Supervisor:
         watcher = asyncio.create_task(self._watch(process), name=f"watch-{process.name}")
         self._watchers[process.name] = watcher
         return process
+
+    def revive_with(self, name: str, revive: Revive) -> None:
+        """From now on start a part anew that ends of itself: with a status above 0, not by a signal.
+
+        Args:
+            revive: Starts it, hands it to `replace`, and returns it when it is ready. It is asked five times in half a
+                minute at most.
+        """
+        self._revivals[name] = revive
+
+    def replace(self, process: ManagedProcess) -> None:
+        """The process that a part has from now on; the watcher of the one before looks after it."""
+        self._parts[process.name] = process
 
     async def let_go(self, name: str) -> ManagedProcess | None:
         """Expect the part to end; returns it, None if it was never started. The caller stops it."""
@@ -63,17 +87,41 @@ class Supervisor:
         return self._parts[name].log_tail(lines) if name in self._parts else ""
 
     async def _watch(self, process: ManagedProcess) -> None:
-        status = await process.wait()
+        tries: deque[float] = deque(maxlen=_REVIVALS)
+        while True:
+            status = await process.wait()
+            failure = _crash(process, status)
+            revive = self._revivals.get(process.name)
+            revived = None if revive is None or status <= 0 else await self._revived(failure, revive, tries)
+            if revived is None:
+                break
+            process = revived
         if not self._failed.done():
-            how = f"by signal {-status}" if status < 0 else f"with status {status}"
-            failure = StackError(
-                f"the part {process.name} ended unasked, {how}",
-                code="part_crashed",
-                part=process.name,
-                log_tail=process.log_tail(),
-                hint=f"its log is {process.log_path}",
-            )
             self._failed.set_result(failure)
+
+    async def _revived(self, failure: StackError, revive: Revive, tries: deque[float]) -> ManagedProcess | None:
+        """The process anew; None if it has been tried too often."""
+        loop = asyncio.get_running_loop()
+        _log.warning("%s; it is started anew", failure.message)
+        while len(tries) < _REVIVALS or loop.time() - tries[0] > _REVIVALS_WITHIN_S:
+            tries.append(loop.time())
+            try:
+                return await revive()
+            except StackError as error:
+                _log.warning("%s", error.message)
+                await asyncio.sleep(_REVIVE_PAUSE_S)  # what it needs may be on its way back, too
+        return None
+
+
+def _crash(process: ManagedProcess, status: int) -> StackError:
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    return StackError(
+        f"the part {process.name} ended unasked, {how}",
+        code="part_crashed",
+        part=process.name,
+        log_tail=process.log_tail(),
+        hint=f"its log is {process.log_path}",
+    )
 
 
 async def run_together(*jobs: Coroutine[Any, Any, None]) -> None:

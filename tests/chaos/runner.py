@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -55,6 +56,7 @@ async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
         within_s = WHOLE_WITHIN_S if options.message_limit >= NO_LIMIT else WHOLE_AFTER_LIMIT_WITHIN_S
         await until_whole(stage, ending, findings, has_dead_leases=has_killed, within_s=within_s)
         await hear_last_words(stage, ending, findings)
+        shutil.copytree(stage.stack.folder.logs, folder / "stack", dirs_exist_ok=True)
         await judge_ending(stage, ending, findings)
         return await _judge(options, stage, ending, done, findings)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+from contextlib import suppress
 
 import httpx
 import psycopg
@@ -13,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.stack import LocalStack
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
 
@@ -69,6 +72,37 @@ async def test_postgres_comes_back_with_its_data() -> None:
         async with await psycopg.AsyncConnection.connect(own.db_url) as conn:
             cursor = await conn.execute("select n from kept")
             assert await cursor.fetchone() == (1,)
+
+
+async def test_rest_comes_back_when_the_connections_of_its_transactions_are_lost() -> None:
+    async with LocalStack.temporary() as own:
+        first = own.pids["lite"]
+        failed = asyncio.create_task(own.wait_failed())
+
+        async def ask() -> None:
+            async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+                while own.pids.get("lite") == first:
+                    with suppress(httpx.HTTPError):
+                        await http.get(f"{own.url}/rest/v1/rooms", headers={"apikey": own.secret_key})
+
+        async def cut() -> None:
+            async with await psycopg.AsyncConnection.connect(own.db_url, autocommit=True) as conn:
+                while own.pids.get("lite") == first:
+                    await conn.execute(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'authenticator'"
+                    )
+                    await asyncio.sleep(0.01)
+
+        async with asyncio.timeout(30.0):
+            await asyncio.gather(cut(), *(ask() for _ in range(4)))
+
+        async def is_back() -> bool:
+            return (await _rest(own)).status_code == 200
+
+        await eventually(is_back, 15.0)
+        assert own.pids["lite"] != first
+        assert not failed.done(), "the stack goes on"
+        failed.cancel()
 
 
 async def test_what_breaks_a_start_from_outside_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
