@@ -50,6 +50,8 @@ if TYPE_CHECKING:
         RemovedError,
         RoomFullError,
         SchemaMismatchError,
+        SendCancelledError,
+        SendQueueFullError,
         ServerError,
         SessionClosedError,
         SessionExpiredError,
@@ -118,7 +120,7 @@ if TYPE_CHECKING:
         RoomScope,
     )
     from spaces_sdk.rpc import TokenProvider
-    from spaces_sdk.session import MessageWriter, RoomSession, SessionOptions
+    from spaces_sdk.session import MessageWriter, PendingSend, RoomSession, SessionOptions
 
 _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
@@ -130,7 +132,8 @@ _NAMES_OF = {
         "ApiError AuthError ChannelError ConfigError ConflictError ConnectError ConnectTimeoutError "
         "ConnectionLostError InvalidCredentialsError InvalidRequestError JoinRejectedError NotFoundError "
         "NotJoinedError OutcomeUnknownError PayloadTooLargeError PermissionDeniedError ProtocolError "
-        "RateLimitedError RemovedError RoomFullError SchemaMismatchError ServerError SessionClosedError "
+        "RateLimitedError RemovedError RoomFullError SchemaMismatchError SendCancelledError "
+        "SendQueueFullError ServerError SessionClosedError "
         "SessionExpiredError SpacesError StreamStoppedError TransportError UsageError"
     ),
     "events": (
@@ -146,7 +149,7 @@ _NAMES_OF = {
     ),
     "realtime": "RealtimeOptions",
     "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomListing RoomManager RoomScope",
-    "session": "MessageWriter RoomSession SessionOptions",
+    "session": "MessageWriter PendingSend RoomSession SessionOptions",
     "rpc": "TokenProvider",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
@@ -203,6 +206,7 @@ __all__ = [
     "ParticipantLeft",
     "ParticipantUpdated",
     "PayloadTooLargeError",
+    "PendingSend",
     "PermissionDeniedError",
     "PreviewParticipant",
     "ProjectConfig",
@@ -227,6 +231,8 @@ __all__ = [
     "RoomSession",
     "RoomState",
     "SchemaMismatchError",
+    "SendCancelledError",
+    "SendQueueFullError",
     "ServerError",
     "SessionClosedError",
     "SessionEnded",

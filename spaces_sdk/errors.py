@@ -76,6 +76,19 @@ class NotJoinedError(UsageError):
     default_code = "not_joined"
 
 
+class SendQueueFullError(UsageError):
+    """Too many sends of the session wait already; await some of them, or cancel them."""
+
+    default_code = "send_queue_full"
+    default_retryable = True
+
+
+class SendCancelledError(SpacesError):
+    """The send was taken back through `session.pending` before it was sent; nothing was stored."""
+
+    default_code = "send_cancelled"
+
+
 class StreamStoppedError(SpacesError):
     """The message that was being written was ended by somebody else; what was stored of it stays."""
 

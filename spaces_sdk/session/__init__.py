@@ -2,6 +2,7 @@
 
 from spaces_sdk.session.api import ChannelPort, RealtimePort, SessionApi
 from spaces_sdk.session.options import PresenceMode, SessionOptions
+from spaces_sdk.session.outbox import PendingSend
 from spaces_sdk.session.session import RoomSession
 from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.stream import EventStream
@@ -11,6 +12,7 @@ __all__ = [
     "ChannelPort",
     "EventStream",
     "MessageWriter",
+    "PendingSend",
     "PresenceMode",
     "RealtimePort",
     "RoomSession",

@@ -7,6 +7,7 @@ session was already closing) is no mistake.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -83,10 +84,15 @@ class Change:
 
 
 class Machine:
-    """Holds the state; `fire` is the only way to move it."""
+    """Holds the state; `fire` is the only way to move it.
 
-    def __init__(self) -> None:
+    Args:
+        on_change: Told each new state, at once; must not raise.
+    """
+
+    def __init__(self, on_change: Callable[[State], None] | None = None) -> None:
         self._state = State.NEW
+        self._on_change = on_change
 
     @property
     def state(self) -> State:
@@ -105,4 +111,6 @@ class Machine:
         """Apply the trigger and say what it did."""
         previous = self._state
         self._state = TRANSITIONS.get((previous, trigger), previous)
+        if self._on_change is not None and self._state is not previous:
+            self._on_change(self._state)
         return Change(previous, self._state, trigger)

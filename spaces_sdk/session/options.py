@@ -30,6 +30,8 @@ class SessionOptions:
         buffer_size: Events kept for `events()`; a reader further behind fetches from the database, >= 16.
         live_buffer_size: Live steps kept aside while a catch-up runs, >= 16.
         send_queue_size: Sends that may wait for their turn, >= 1.
+        queue_while_offline: A send made while the database is not to be had waits in that queue until it is, instead
+            of failing at its deadline; see `RoomSession.send`.
         join_timeout_s: Seconds for entering the room, all in all.
         channel_timeout_s: Seconds for one try to join the channel.
         rejoin_timeout_s: Seconds to keep trying while the room is full after the lease ran out; then it fails.
@@ -47,6 +49,7 @@ class SessionOptions:
     buffer_size: int = 512
     live_buffer_size: int = 1024
     send_queue_size: int = 1000
+    queue_while_offline: bool = False
     join_timeout_s: float = 20.0
     channel_timeout_s: float = 15.0
     rejoin_timeout_s: float = 300.0

@@ -71,14 +71,19 @@ class Runtime:
         self._room_id: UUID | None = None
         self._has_lease = False
         self.connection_id = new_id(random)
-        self.machine = Machine()
         self.stats = SessionStats()
         self.core: SessionCore | None = None
         self.ending: Ending | None = None
         self.leave_error: SpacesError | None = None
         self.sender = Sender(
-            api, lambda: self.live_core("send").room_id, clock=clock, tasks=self._tasks, size=options.send_queue_size
+            api,
+            lambda: self.live_core("send").room_id,
+            clock=clock,
+            tasks=self._tasks,
+            options=options,
+            stats=self.stats,
         )
+        self.machine = Machine(self.sender.notice)
 
     @property
     def connector(self) -> Connector:

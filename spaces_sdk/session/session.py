@@ -19,6 +19,7 @@ from spaces_sdk.session.api import CALL_TIMEOUT_S, RealtimePort, SessionApi
 from spaces_sdk.session.endings import OWN_LEAVE
 from spaces_sdk.session.moderation import SessionModeration
 from spaces_sdk.session.options import SessionOptions
+from spaces_sdk.session.outbox import PendingSend
 from spaces_sdk.session.runtime import Runtime, new_id
 from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.stream import EventStream
@@ -209,6 +210,11 @@ class RoomSession(SessionModeration, MessageActions):
         """What was counted so far; a copy."""
         return self._runtime.stats.copy()
 
+    @property
+    def pending(self) -> list[PendingSend]:
+        """The sends that have no answer yet, in order; each can be cancelled while it waits. A copy."""
+        return self._runtime.sender.pending
+
     def events(self, since: int | None = None) -> EventStream:
         """The events of the room, from the join on, however late this is called.
 
@@ -246,6 +252,9 @@ class RoomSession(SessionModeration, MessageActions):
         the order of the calls; those that wait for their turn share a request. If cancelled it may still
         have been stored; call again with the same `message_id`.
 
+        With `options.queue_while_offline` a send waits while the session is neither LIVE nor DEGRADED, and while the
+        limit of messages is used up, and `timeout_s` stands still meanwhile; `pending` shows it.
+
         Args:
             content: Body, 1 to 8000 characters after stripping (200000 for `ai_response`).
             message_type: People write `user_text` and `user_voice`, bots also `ai_response`.
@@ -261,11 +270,15 @@ class RoomSession(SessionModeration, MessageActions):
             InvalidRequestError: Out of its limits; nothing was stored.
             PermissionDeniedError: No longer a participant, muted, or not allowed this type.
             RateLimitedError: Over the limit; wait `retry_after_s`.
+            SendQueueFullError: `options.send_queue_size` sends wait already.
+            SendCancelledError: It was taken back through `pending`; nothing was stored.
             ConnectTimeoutError: Earlier sends took the whole time; this one was not sent.
             OutcomeUnknownError: No answer in time; retry with its `operation_id` as `message_id`.
             SessionClosedError: The session has ended.
         """
         self._runtime.live_core("send")
+        if not timeout_s > 0:
+            raise InvalidRequestError("cannot send: timeout_s must be over 0", status=400)
         try:
             draft = MessageDraft(
                 content=content,

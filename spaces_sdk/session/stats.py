@@ -26,6 +26,8 @@ class SessionStats:
         unreadable: Broadcasts that could not be read, by event name (at most 50 names, then "other").
         unknown: Broadcasts of a kind that this version does not know, by event name, likewise.
         errors: Failures in the background, by code.
+        sends: Messages stored by `send`.
+        send_requests: Requests that this took, those that failed included.
     """
 
     live_steps: int = 0
@@ -42,6 +44,8 @@ class SessionStats:
     unreadable: Counter[str] = field(default_factory=Counter[str])
     unknown: Counter[str] = field(default_factory=Counter[str])
     errors: Counter[str] = field(default_factory=Counter[str])
+    sends: int = 0
+    send_requests: int = 0
 
     def copy(self) -> SessionStats:
         """The numbers as they are now."""

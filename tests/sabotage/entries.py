@@ -50,6 +50,22 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         test="tests/unit/session/test_faults.py::test_fault[the_last_one_is_lost_and_the_first_heartbeat_finds_it]",
     ),
     Sabotage(
+        name="open-outcome-hidden",
+        breaks="what was perhaps stored is never said not to be: a lost answer is forgotten with the connection",
+        file="spaces_sdk/session/sending.py",
+        old="                outgoing.was_sent = True\n",
+        new="                pass\n",
+        test="tests/unit/session/test_offline_queue.py::test_at_the_end_of_the_session_each_is_told[leave]",
+    ),
+    Sabotage(
+        name="queue-overtaken",
+        breaks="sends of a session keep their order: what is put back after an outage goes last",
+        file="spaces_sdk/session/outbox.py",
+        old="self._waiting.extendleft(reversed([outgoing for outgoing in batch if not outgoing.answer.done()]))",
+        new="self._waiting.extend(outgoing for outgoing in batch if not outgoing.answer.done())",
+        test="tests/unit/session/test_offline_queue.py::test_one_whose_answer_was_lost_with_the_network_is_stored_once",
+    ),
+    Sabotage(
         name="retry-without-id",
         breaks="sent once: a repeated call carries no idempotency key",
         file="spaces_sdk/rooms/message_calls.py",

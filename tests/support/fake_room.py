@@ -507,6 +507,7 @@ class FakeApi:
         failures: Raised once, by the next call of that name.
         lost_answers: Raised once, by the next call of that name, after it was carried out.
         parts: Of messages that grow: when, offset and text of each call.
+        tokens: Messages that the limit still lets through; None: there is no limit.
     """
 
     room: FakeRoom
@@ -517,6 +518,7 @@ class FakeApi:
     failures: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
     lost_answers: dict[str, BaseException] = field(default_factory=dict[str, BaseException])
     parts: list[tuple[float, int, str]] = field(default_factory=list[tuple[float, int, str]])
+    tokens: int | None = None
 
     async def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -623,19 +625,39 @@ class FakeApi:
     ) -> Message:
         await self._called("insert_message")
         self.room.require(self.user_id)
-        return self.room.post(content, user_id=self.user_id, message_id=message_id)
+        draft = MessageDraft(content=content, id=message_id or uuid4())
+        stored = self._store(draft)
+        self._lose_answer("insert_message")
+        if isinstance(stored, SpacesError):
+            raise stored
+        return stored
 
     async def insert_messages(
         self, room_id: UUID, drafts: Sequence[MessageDraft], *, timeout_s: float = 10.0
     ) -> list[Message | SpacesError]:
         await self._called("insert_messages")
         self.room.require(self.user_id)
-        return [
-            refusal("invalid_argument")
-            if not draft.content
-            else self.room.post(draft.content, user_id=self.user_id, message_id=draft.id)
-            for draft in drafts
-        ]
+        if len({draft.id for draft in drafts}) != len(drafts) or not 1 <= len(drafts) <= 50:
+            raise refusal("invalid_argument")
+        stored = [self._store(draft) for draft in drafts]
+        self._lose_answer("insert_messages")
+        return stored
+
+    def _store(self, draft: MessageDraft) -> Message | SpacesError:
+        """What the database says of one message; ids that it knows come before the limit."""
+        if draft.id in self.room.messages:
+            return self.room.messages[draft.id]
+        if not draft.content:
+            return refusal("invalid_argument")
+        if self.tokens is not None:
+            if self.tokens < 1:
+                return refusal("rate_limited")
+            self.tokens -= 1
+        return self.room.post(draft.content, user_id=self.user_id, message_id=draft.id)
+
+    def _lose_answer(self, name: str) -> None:
+        if (lost := self.lost_answers.pop(name, None)) is not None:
+            raise lost
 
     async def get_room_messages(
         self,
