@@ -53,7 +53,7 @@ async def test_the_migrations_apply_to_an_empty_database_and_are_recorded(local_
         await operator.execute(SQL("create database {} template template0").format(Identifier(name)))
         try:
             await bootstrap(make_conninfo(local_people.stack.db_url, dbname=name), "closed")
-            url = make_conninfo(local_people.stack.migration_db_url, dbname=name)
+            url = local_people.stack.migration_db_url.rpartition("/")[0] + f"/{name}"
             applied = await migrate(url)
             assert len(applied) == len(versions)
             assert await migrate(url) == []
