@@ -69,7 +69,10 @@ class Room(Model):
     """A room, as its participants see it.
 
     Attributes:
+        room_code: Empty where somebody sees the room who came without the code and is not in it: in a list of public
+            rooms, and as what an invitation opens.
         host_user_id: None after the host's account was deleted, until somebody is promoted.
+        settings: Also empty in a list of public rooms, for who is not in the room.
         expires_after_s: Seconds without activity after which the room is deleted; None keeps it.
     """
 

@@ -49,7 +49,7 @@ returns public.rooms language plpgsql stable set search_path = '' as $$
 declare
   v_room public.rooms;
 begin
-  select r.* into v_room from public.rooms r where r.id = p_room_id;
+  select r.* into v_room from public.rooms r join spaces.room_heads h on h.room_id = r.id where r.id = p_room_id;
   if not found then
     perform spaces.fail('room_not_found', format('cannot %s: there is no such room', p_operation));
   end if;

@@ -90,7 +90,7 @@ begin
   if not found then
     return jsonb_build_object('connection_id', p_connection_id, 'status', 'lease_expired');
   end if;
-  select r.* into v_room from public.rooms r where r.id = v_lease.room_id;
+  select r.* into v_room from public.rooms r join spaces.room_heads h on h.room_id = r.id where r.id = v_lease.room_id;
   if not found then
     v_status := 'room_not_found';
   elsif exists (select from public.room_participants p

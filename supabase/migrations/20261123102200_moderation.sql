@@ -118,6 +118,9 @@ begin
     perform spaces.record_act(p_room_id, v_user_id, 'set_kind', p_user_id, p_kind);
     v_head := spaces.step(p_room_id, 'room:participant-updated',
                           jsonb_build_object('participant', spaces.participant_json(v_them, v_room.host_user_id)));
+    if p_kind = 'human' then -- an answer that is being written may be of a kind and a length that are a bot's alone
+      v_head := v_head + spaces.end_streams(p_room_id, p_user_id);
+    end if;
   end if;
   return jsonb_build_object('ok', true, 'participant', spaces.participant_json(v_them, v_room.host_user_id), 'head', v_head);
 end
@@ -126,13 +129,25 @@ revoke all on function public.set_participant_kind(uuid, uuid, text) from public
 grant execute on function public.set_participant_kind(uuid, uuid, text) to authenticated, service_role;
 comment on function public.set_participant_kind(uuid, uuid, text) is 'The host says that a participant is a bot, or a human.';
 
--- Takes the right to listen away, in one transaction with the new epoch: Realtime looks at its policies when a topic
--- is joined and not again, so those who stay move to another topic, and the old one falls silent.
+-- Realtime looks at its policies when a topic is joined and not again. So those who stay move to another topic, in one
+-- transaction with the loss of a right to listen, and the old one falls silent.
+create function spaces.move_room(p_room_id uuid)
+returns void language plpgsql volatile set search_path = '' as $$
+declare
+  v_head spaces.room_heads;
+begin
+  update spaces.room_heads h set epoch = h.epoch + 1 where h.room_id = p_room_id returning h.* into v_head;
+  -- The last word there: the one removed hears it too, and nothing after it.
+  perform spaces.publish(p_room_id, v_head.epoch - 1, 'room:moved', jsonb_build_object('epoch', v_head.epoch, 'head', v_head.head));
+end
+$$;
+revoke all on function spaces.move_room(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.move_room(uuid) is 'Raises the epoch of a room, and says so on the topic that it leaves; under the lock.';
+
 create function spaces.remove_participant(p_room public.rooms, p_them public.room_participants, p_reason text)
 returns void language plpgsql volatile set search_path = '' as $$
 declare
   v_them public.room_participants;
-  v_head spaces.room_heads;
 begin
   update spaces.connections c set ended_at = clock_timestamp()
   where c.room_id = p_room.id and c.user_id = p_them.user_id and c.ended_at is null;
@@ -144,9 +159,7 @@ begin
   -- The word of it is the last step on the old topic: those who stay are there, and nobody is on the new one yet.
   perform spaces.step(p_room.id, 'room:participant-left', jsonb_build_object(
     'participants', jsonb_build_array(spaces.participant_json(v_them, p_room.host_user_id)), 'reason', p_reason));
-  update spaces.room_heads h set epoch = h.epoch + 1 where h.room_id = p_room.id returning h.* into v_head;
-  -- And this the last word: the one removed hears it too, and nothing after it.
-  perform spaces.publish(p_room.id, v_head.epoch - 1, 'room:moved', jsonb_build_object('epoch', v_head.epoch, 'head', v_head.head));
+  perform spaces.move_room(p_room.id);
 end
 $$;
 revoke all on function spaces.remove_participant(public.rooms, public.room_participants, text) from public, anon, authenticated, service_role;

@@ -155,7 +155,7 @@ begin
     return spaces.refusal('room_not_found', format('cannot %s: it opens no room', c_operation), 'Ask for another invitation.');
   end if;
   perform spaces.give_back(v_user_id, 'code_miss', spaces.nil_uuid(), 'code_miss');
-  return spaces.preview_json(v_room);
+  return spaces.preview_json(v_room) || jsonb_build_object('room', spaces.room_json(v_room) || '{"room_code": ""}'); -- or else revoking shut one door of two
 end
 $$;
 revoke all on function public.accept_invitation(text) from public, anon, authenticated, service_role;

@@ -14,19 +14,26 @@ $$;
 revoke all on function spaces.is_forsaken(public.rooms) from public, anon, authenticated, service_role;
 comment on function spaces.is_forsaken(public.rooms) is 'Whether a room''s time is over.';
 
+-- A list is read without being seen in any of its rooms: so no code, which lets in later too, and nothing of the app.
 create function spaces.listing_json(p_room public.rooms, p_user_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_me jsonb := (
+    select spaces.participant_json(p, p_room.host_user_id)
+      || jsonb_build_object('is_online', p.is_online and spaces.has_live_lease(p.room_id, p.user_id))
+    from public.room_participants p
+    where p.room_id = p_room.id and p.user_id = p_user_id and p.status = 'active');
 begin
   return jsonb_build_object(
-    'room', spaces.room_json(p_room), 'participant_count', spaces.live_user_count(p_room.id),
-    'me', (select spaces.participant_json(p, p_room.host_user_id)
-             || jsonb_build_object('is_online', p.is_online and spaces.has_live_lease(p.room_id, p.user_id))
-           from public.room_participants p
-           where p.room_id = p_room.id and p.user_id = p_user_id and p.status = 'active'));
+    'room', spaces.room_json(p_room)
+      || case when v_me is null and p_room.host_user_id is distinct from p_user_id
+           then '{"room_code": "", "settings": {}}'::jsonb else '{}' end,
+    'participant_count', spaces.live_user_count(p_room.id), 'me', v_me);
 end
 $$;
 revoke all on function spaces.listing_json(public.rooms, uuid) from public, anon, authenticated, service_role;
-comment on function spaces.listing_json(public.rooms, uuid) is 'A room in a list: with the places taken, and the caller''s participant if there is one.';
+comment on function spaces.listing_json(public.rooms, uuid) is
+  'A room in a list: with the places taken, and the caller''s participant if there is one; without code and settings for who is none.';
 
 -- position() and not like: a search has no wildcards. The rooms listed are those that join_room lets the caller into.
 create function spaces.list_public_rooms(p_user_id uuid, p_search text, p_limit integer, p_cursor text)

@@ -90,8 +90,8 @@ revoke all on function spaces.settle_departures(uuid) from public, anon, authent
 comment on function spaces.settle_departures(uuid) is
   'Says in a room what deleted accounts have left to be said: one step for all participants, one for each message, at most 50 a call.';
 
--- For what writes rows of many users at once, as closing a room does. By ascending id.
-create function spaces.hold_accounts_of_room(p_room_id uuid, p_with_words boolean default false)
+-- For what writes rows of many users at once, as closing and deleting a room do. By ascending id.
+create function spaces.hold_accounts_of_room(p_room_id uuid)
 returns void language plpgsql volatile set search_path = '' as $$
 begin
   perform from auth.users u
@@ -99,19 +99,12 @@ begin
     select p.user_id from public.room_participants p where p.room_id = p_room_id
     union select c.user_id from spaces.connections c where c.room_id = p_room_id and c.ended_at is null
     union select a.user_id from spaces.admissions a where a.room_id = p_room_id
-    union select b.user_id from spaces.bans b where b.room_id = p_room_id
-    union select b.banned_by from spaces.bans b where b.room_id = p_room_id
-    union select f.user_id from spaces.former_participants f where f.room_id = p_room_id
-    union select i.created_by from spaces.invitations i where i.room_id = p_room_id
-    union select m.user_id from spaces.streams s join public.room_messages m on m.id = s.message_id where s.room_id = p_room_id
-    union select m.user_id from public.room_messages m where p_with_words and m.room_id = p_room_id
-    union select x.user_id from public.room_message_reactions x where p_with_words and x.room_id = p_room_id)
+    union select m.user_id from spaces.streams s join public.room_messages m on m.id = s.message_id where s.room_id = p_room_id)
   order by u.id for key share;
 end
 $$;
-revoke all on function spaces.hold_accounts_of_room(uuid, boolean) from public, anon, authenticated, service_role;
-comment on function spaces.hold_accounts_of_room(uuid, boolean) is
-  'Holds the accounts of all who belong to a room; with words, of all who have said or liked something there.';
+revoke all on function spaces.hold_accounts_of_room(uuid) from public, anon, authenticated, service_role;
+comment on function spaces.hold_accounts_of_room(uuid) is 'Holds the accounts of all who belong to a room, or are about to come in.';
 
 create function spaces.try_hold_accounts(p_user_ids uuid[])
 returns boolean language plpgsql volatile set search_path = '' as $$

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.db.support.actors import SERVICE
+from tests.db.support.actors import SERVICE, expect_refusal
 from tests.db.support.barrier import Call, pending
 from tests.db.support.database import Database
-from tests.db.support.realtime import named
-from tests.db.support.rooms import Space, check_steps, open_space
+from tests.db.support.realtime import may_read, named, topic_of
+from tests.db.support.rooms import Member, Space, check_steps, open_space
 
 pytestmark = pytest.mark.db
 
@@ -201,6 +202,73 @@ async def test_deleting_a_room_deletes_all_of_it(db: Database) -> None:
     assert await db.column("select 1 from public.room_messages where room_id = %s", [space.id]) == []
     (lease,) = (await db.call(bob.actor, "heartbeat", p_connection_ids=[bob.connection]))["leases"]
     assert lease["status"] == "room_not_found"
+
+
+async def test_a_large_room_is_gone_at_once_and_its_rows_in_batches(db: Database) -> None:
+    space = await open_space(db, p_visibility="public")
+    bob = await space.newcomer("bob")
+    stranger = await db.user("stranger")
+    made = await space.call(space.host, "create_invitation")
+    await db.sql(
+        """insert into public.room_messages
+             (room_id, user_id, message_type, content, seq, revision, display_name, sender_kind)
+           select %s, %s, 'user_text', 'hello', n + 100, n + 100, 'bob', 'human' from generate_series(1, 24000) n""",
+        [space.id, bob.id],
+    )
+    await db.sql("update spaces.room_heads set head = 24100 where room_id = %s", [space.id])
+    written = len(await space.broadcasts())
+    assert await space.call(space.host, "delete_room") == {"ok": True}
+    assert [event.event for event in await space.broadcasts(after=written)] == ["room:deleted"]
+    assert await db.value("select count(*) from public.room_messages where room_id = %s", [space.id]) > 20_000
+
+    for who in (space.host, bob):
+        for table, column in {"rooms": "id", "room_participants": "room_id", "room_messages": "room_id"}.items():
+            actor = who.actor if isinstance(who, Member) else who
+            assert await db.select(actor, f"select 1 from public.{table} where {column} = %s", [space.id]) == []
+        for rpc, arguments in {
+            "delete_room": {},
+            "update_room_state": {"p_changes": {"is_active": True}},
+            "sync_room": {"p_after": 0},
+            "get_room_messages": {},
+            "get_room_by_id": {},
+            "get_participants": {},
+            "join_room": {"p_display_name": "x"},
+            "insert_message": {"p_content": "hello"},
+            "create_invitation": {},
+            "is_room_full": {},
+            "forget_room": {},
+        }.items():
+            with expect_refusal("room_not_found"):
+                await space.call(who, rpc, **arguments)
+        page = await db.call(who.actor if isinstance(who, Member) else who, "list_rooms")
+        assert page["items"] == []
+    assert (await db.call(stranger, "get_room_by_code", p_code=space.code))["code"] == "room_not_found"
+    assert (await db.call(stranger, "accept_invitation", p_token=made["token"]))["code"] == "room_not_found"
+    assert (await db.call(stranger, "list_rooms", p_scope="public"))["items"] == []
+    assert not await may_read(db, bob.actor, topic_of(space.id, 1))
+    (lease,) = (await db.call(bob.actor, "heartbeat", p_connection_ids=[bob.connection]))["leases"]
+    assert lease["status"] == "room_not_found"
+    await db.sql("select spaces.sweep_rooms()")
+
+    assert await clean(db) == {"rooms_deleted": 0, "messages_deleted": 20_000, "has_more": True}
+    assert (await clean(db))["rooms_deleted"] == 1
+    assert [event.event for event in await space.broadcasts(after=written)] == ["room:deleted"], "said once"
+    for table in ("public.room_messages", "spaces.invitations", "spaces.room_heads"):
+        assert await db.value(f"select count(*) from {table} where room_id = %s", [space.id]) == 0
+
+
+async def test_a_large_room_whose_head_is_gone_is_emptied_by_one_clean_up_beside_another(db: Database) -> None:
+    space = await open_space(db)
+    await db.sql(
+        """insert into public.room_messages (room_id, message_type, content, seq, revision, display_name, sender_kind)
+           select %s, 'user_text', 'hello', n + 100, n + 100, 'x', 'human' from generate_series(1, 12000) n""",
+        [space.id],
+    )
+    await space.call(space.host, "delete_room")
+    answers = await asyncio.gather(clean(db), clean(db))
+    assert sum(answer["messages_deleted"] for answer in answers) == 10_000
+    assert (await clean(db))["has_more"] is False
+    assert await rooms(db) == set()
 
 
 async def test_the_activity_of_a_room_is_written_at_most_once_a_minute(db: Database) -> None:

@@ -182,6 +182,14 @@ async def test_two_who_wait_for_the_lock_do_not_share_the_last_use(space: Space)
     assert sorted(answer["ok"] for answer in answers) == [False, True]
 
 
+async def test_an_invitation_does_not_show_the_code(space: Space) -> None:
+    # It would open an unlisted room for who has accepted, after the invitation was revoked.
+    made = await space.call(space.host, "create_invitation")
+    answer = await accept(space, await space.db.user(), made["token"])
+    assert answer["ok"]
+    assert space.code not in str(answer)
+
+
 @pytest.mark.parametrize("rpc", ["revoke_invitation", "ban_participant", "update_room_state", "delete_room"])
 async def test_an_acceptance_that_waits_behind_its_end_is_a_miss(space: Space, rpc: str) -> None:
     invitation_id, token = await invite(space)

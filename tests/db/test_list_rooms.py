@@ -278,3 +278,15 @@ async def test_what_just_fits(db: Database) -> None:
     ada = await db.user("Ada")
     space = await open_space(db, ada, p_name="x" * 100)
     assert await listed(db, ada, "mine", p_search="X" * 100, p_limit=200) == [space.id]
+
+
+async def test_from_outside_neither_code_nor_settings_are_seen(db: Database) -> None:
+    space = await open_space(db, p_visibility="public", p_settings={"prompt": "be kind"})
+    stranger = await db.user("stranger")
+    (item,) = await pages(db, stranger, p_scope="public")
+    assert (item["room"]["room_code"], item["room"]["settings"]) == ("", {})
+    bob = await space.newcomer("bob")
+    for member in (space.host, bob.actor):
+        for scope in ("mine", "public"):
+            (item,) = await pages(db, member, p_scope=scope)
+            assert (item["room"]["room_code"], item["room"]["settings"]) == (space.code, {"prompt": "be kind"})

@@ -447,6 +447,17 @@ async def test_what_takes_the_right_to_write_ends_the_message(space: Space, bob:
     await check_steps(space)
 
 
+async def test_who_is_no_bot_any_more_writes_no_answer(space: Space, bob: Member) -> None:
+    await space.call(space.host, "set_participant_kind", p_user_id=bob.id, p_kind="bot")
+    writing = await begin(space, bob, p_message_type="ai_response")
+    await writing.append(0, "As an AI")
+    head = await space.head()
+    answer = await space.call(space.host, "set_participant_kind", p_user_id=bob.id, p_kind="human")
+    assert answer["head"] == await space.head() == head + 2
+    assert (await writing.append(8, "x"))["status"] == "stopped"
+    await check_steps(space)
+
+
 async def test_who_forgets_the_room_leaves_nothing_open(space: Space, writing: Writing) -> None:
     await writing.append(0, "so far")
     answer = await space.call(writing.author, "forget_room")
