@@ -127,6 +127,30 @@ $$;
 revoke all on function spaces.send_limit(uuid, uuid) from public, anon, authenticated, service_role;
 comment on function spaces.send_limit(uuid, uuid) is 'send or send_bot.';
 
+-- What comes before the room's lock: the answer to a repeat or over the limit, else null.
+create function spaces.answer_before_lock(p_room_id uuid, p_user_id uuid, p_id uuid, p_problem text, p_operation text)
+returns jsonb language plpgsql volatile set search_path = '' as $$
+declare
+  v_answer jsonb := case when p_id is not null then spaces.repeated_message(p_room_id, p_user_id, p_id) end;
+  v_limit text;
+begin
+  if v_answer is not null then
+    return v_answer;
+  elsif p_problem is not null then
+    perform spaces.fail('invalid_argument', format('cannot %s: %s', p_operation, p_problem), spaces.message_hint());
+  end if;
+  v_limit := spaces.send_limit(p_room_id, p_user_id);
+  if spaces.take(p_user_id, 'send', p_room_id, v_limit) > 0 then
+    return null;
+  end if;
+  -- It waited for the bucket; the call that held it may have been its own first try.
+  return coalesce(spaces.repeated_message(p_room_id, p_user_id, p_id),
+    spaces.rate_limited(p_operation, spaces.retry_after_s(p_user_id, 'send', p_room_id, v_limit)));
+end
+$$;
+revoke all on function spaces.answer_before_lock(uuid, uuid, uuid, text, text) from public, anon, authenticated, service_role;
+comment on function spaces.answer_before_lock(uuid, uuid, uuid, text, text) is 'The answer of a call that makes a message, if it has one without the room; counts it otherwise.';
+
 create function public.insert_message(
   p_room_id uuid, p_content text, p_message_type text default 'user_text', p_metadata jsonb default '{}',
   p_id uuid default null, p_reply_to uuid default null
@@ -137,22 +161,9 @@ declare
   v_id uuid := coalesce(p_id, gen_random_uuid());
   v_metadata jsonb := coalesce(p_metadata, '{}');
   v_problem text := spaces.message_problem(p_content, p_message_type, v_metadata);
-  v_limit text;
   v_head spaces.room_heads;
-  v_answer jsonb;
+  v_answer jsonb := spaces.answer_before_lock(p_room_id, v_user_id, p_id, v_problem, c_operation);
 begin
-  v_answer := case when p_id is not null then spaces.repeated_message(p_room_id, v_user_id, p_id) end;
-  if v_answer is null then
-    if v_problem is not null then
-      perform spaces.fail('invalid_argument', format('cannot %s: %s', c_operation, v_problem), spaces.message_hint());
-    end if;
-    v_limit := spaces.send_limit(p_room_id, v_user_id);
-    if spaces.take(v_user_id, 'send', p_room_id, v_limit) = 0 then
-      -- It waited for the bucket; the call that held it may have been its own first try.
-      v_answer := coalesce(spaces.repeated_message(p_room_id, v_user_id, p_id),
-        spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit)));
-    end if;
-  end if;
   if v_answer is null then
     v_head := spaces.lock_room(p_room_id, c_operation);
     v_answer := spaces.store_message(v_head, v_user_id, v_id, p_content, p_message_type, v_metadata, p_reply_to);

@@ -1,28 +1,38 @@
 -- Lists, in pages. A cursor is what the page before answered; a row that comes or goes does not shift the pages.
 
+create function spaces.page_after(p_limit integer, p_cursor text, p_operation text, out at timestamptz, out id uuid)
+language plpgsql stable set search_path = '' as $$
+begin
+  at := '-infinity';
+  id := spaces.nil_uuid();
+  if p_limit is null or p_limit not between 1 and 200 then
+    perform spaces.fail('invalid_argument', format('cannot %s: limit is out of range', p_operation), 'Give 1 to 200.');
+  elsif p_cursor is not null then
+    begin
+      at := split_part(p_cursor, '_', 1)::timestamptz;
+      id := split_part(p_cursor, '_', 2)::uuid;
+    exception when data_exception then
+      perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', p_operation), 'Pass next_cursor of the page before unchanged.');
+    end;
+  end if;
+end
+$$;
+revoke all on function spaces.page_after(integer, text, text) from public, anon, authenticated, service_role;
+comment on function spaces.page_after(integer, text, text) is 'The row that a page of a list by time begins after; refuses limits and cursors that are none.';
+
 create function public.get_participants(p_room_id uuid, p_limit integer default 200, p_cursor text default null)
 returns jsonb language plpgsql stable security definer set search_path = '' as $$
 declare
   c_operation constant text := 'list the participants';
   v_user_id uuid := spaces.caller(c_operation);
   v_room public.rooms := spaces.require_member(p_room_id, v_user_id, c_operation);
-  v_joined_at timestamptz := '-infinity';
-  v_id uuid := spaces.nil_uuid();
+  v_joined_at timestamptz;
+  v_id uuid;
   v_items jsonb;
   v_count bigint;
   v_last text;
 begin
-  if p_limit is null or p_limit not between 1 and 200 then
-    perform spaces.fail('invalid_argument', format('cannot %s: limit is out of range', c_operation), 'Give 1 to 200.');
-  end if;
-  if p_cursor is not null then
-    begin
-      v_joined_at := split_part(p_cursor, '_', 1)::timestamptz;
-      v_id := split_part(p_cursor, '_', 2)::uuid;
-    exception when data_exception then
-      perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', c_operation), 'Pass next_cursor of the page before unchanged.');
-    end;
-  end if;
+  select a.at, a.id into v_joined_at, v_id from spaces.page_after(p_limit, p_cursor, c_operation) a;
   select jsonb_agg(x.item order by x.joined_at, x.id) filter (where x.n <= p_limit), count(*),
          max(x.cursor) filter (where x.n = p_limit)
     into v_items, v_count, v_last

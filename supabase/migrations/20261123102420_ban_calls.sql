@@ -72,24 +72,14 @@ returns jsonb language plpgsql stable security definer set search_path = '' as $
 declare
   c_operation constant text := 'list the bans';
   v_user_id uuid := spaces.caller(c_operation);
-  v_created_at timestamptz := '-infinity';
-  v_id uuid := spaces.nil_uuid();
+  v_created_at timestamptz;
+  v_id uuid;
   v_items jsonb;
   v_count bigint;
   v_last text;
 begin
   perform spaces.require_right('list_bans', p_room_id, v_user_id, c_operation);
-  if p_limit is null or p_limit not between 1 and 200 then
-    perform spaces.fail('invalid_argument', format('cannot %s: limit is out of range', c_operation), 'Give 1 to 200.');
-  end if;
-  if p_cursor is not null then
-    begin
-      v_created_at := split_part(p_cursor, '_', 1)::timestamptz;
-      v_id := split_part(p_cursor, '_', 2)::uuid;
-    exception when data_exception then
-      perform spaces.fail('invalid_argument', format('cannot %s: the cursor is not one of its answers', c_operation), 'Pass next_cursor of the page before unchanged.');
-    end;
-  end if;
+  select a.at, a.id into v_created_at, v_id from spaces.page_after(p_limit, p_cursor, c_operation) a;
   select jsonb_agg(x.item order by x.created_at, x.user_id) filter (where x.n <= p_limit), count(*),
          max(x.cursor) filter (where x.n = p_limit)
     into v_items, v_count, v_last

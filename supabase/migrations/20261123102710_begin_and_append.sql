@@ -10,23 +10,11 @@ declare
   v_id uuid := coalesce(p_id, gen_random_uuid());
   v_metadata jsonb := coalesce(p_metadata, '{}');
   v_problem text := spaces.message_problem('its text is to come', p_message_type, v_metadata);
-  v_limit text;
   v_config spaces.config;
   v_head spaces.room_heads;
-  v_answer jsonb;
+  v_answer jsonb := spaces.answer_before_lock(p_room_id, v_user_id, p_id, v_problem, c_operation);
 begin
   select c.* into v_config from spaces.config c;
-  v_answer := case when p_id is not null then spaces.repeated_message(p_room_id, v_user_id, p_id) end;
-  if v_answer is null then
-    if v_problem is not null then
-      perform spaces.fail('invalid_argument', format('cannot %s: %s', c_operation, v_problem), spaces.message_hint());
-    end if;
-    v_limit := spaces.send_limit(p_room_id, v_user_id);
-    if spaces.take(v_user_id, 'send', p_room_id, v_limit) = 0 then
-      v_answer := coalesce(spaces.repeated_message(p_room_id, v_user_id, p_id),
-        spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'send', p_room_id, v_limit)));
-    end if;
-  end if;
   if v_answer is null then
     perform spaces.lock_room(p_room_id, c_operation);
     v_answer := spaces.repeated_message(p_room_id, v_user_id, p_id); -- its first try may have been ahead in the queue

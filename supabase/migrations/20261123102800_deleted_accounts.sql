@@ -10,6 +10,8 @@ create table spaces.departures (
 );
 -- No foreign keys: the deletion of an account is to lock nothing of a room.
 create index departures_room_id_idx on spaces.departures (room_id, id);
+create index departures_participants_idx on spaces.departures (room_id, id) where participant is not null;
+create index departures_message_id_idx on spaces.departures (message_id) where message_id is not null;
 alter table spaces.departures enable row level security;
 revoke all on table spaces.departures from public, anon, authenticated, service_role;
 comment on table spaces.departures is 'What deleted accounts have left to be said in rooms: participants who are gone, messages that lost reactions.';
@@ -53,8 +55,10 @@ create trigger room_message_reactions_note_departed after delete on public.room_
 create function spaces.settle_departures(p_room_id uuid)
 returns void language plpgsql volatile set search_path = '' as $$
 declare
+  c_participants constant integer := 100;
   c_messages constant integer := 50;
   v_gone jsonb;
+  v_message_ids uuid[];
   v_message public.room_messages;
   v_reactions jsonb;
 begin
@@ -62,18 +66,20 @@ begin
     return;
   end if;
   with told as (
-    delete from spaces.departures d where d.room_id = p_room_id and d.participant is not null returning d.id, d.participant
+    delete from spaces.departures d where d.id = any (array(
+      select o.id from spaces.departures o where o.room_id = p_room_id and o.participant is not null order by o.id limit c_participants))
+    returning d.id, d.participant
   )
   select jsonb_agg(t.participant order by t.id) into v_gone from told t;
   if v_gone is not null then
     perform spaces.step(p_room_id, 'room:participant-left', jsonb_build_object('participants', v_gone, 'reason', 'gone'));
   end if;
-  delete from spaces.departures d where d.room_id = p_room_id and not exists (
+  v_message_ids := array(
+    select d.message_id from spaces.departures d where d.room_id = p_room_id and d.participant is null order by d.id limit c_messages);
+  delete from spaces.departures d where d.room_id = p_room_id and d.message_id = any (v_message_ids) and not exists (
     select from public.room_messages m where m.id = d.message_id and m.status <> 'deleted');
   for v_message in
-    select m.* from public.room_messages m
-    where m.id in (select d.message_id from spaces.departures d where d.room_id = p_room_id)
-    order by m.seq limit c_messages for no key update of m skip locked
+    select m.* from public.room_messages m where m.id = any (v_message_ids) order by m.seq for no key update of m skip locked
   loop
     delete from spaces.departures d where d.room_id = p_room_id and d.message_id = v_message.id;
     v_reactions := spaces.reaction_counts(v_message.id);
@@ -88,7 +94,7 @@ end
 $$;
 revoke all on function spaces.settle_departures(uuid) from public, anon, authenticated, service_role;
 comment on function spaces.settle_departures(uuid) is
-  'Says in a room what deleted accounts have left to be said: one step for all participants, one for each message, at most 50 a call.';
+  'Says in a room what deleted accounts have left to be said: one step for up to 100 participants, one for each of up to 50 messages.';
 
 -- For what writes rows of many users at once, as closing and deleting a room do. By ascending id.
 create function spaces.hold_accounts_of_room(p_room_id uuid)

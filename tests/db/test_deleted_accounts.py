@@ -79,6 +79,39 @@ async def test_it_is_said_once(space: Space) -> None:
     assert await space.head() == head
 
 
+async def test_many_are_said_in_portions(space: Space) -> None:
+    # As when an operator deletes a year of anonymous users: no heartbeat does all of it under the room's lock.
+    eve = await space.newcomer("eve")
+    messages = [await space.say(eve) for _ in range(4)]
+    await space.db.sql(
+        """with people as (
+             insert into auth.users (id, aud, role, email)
+             select gen_random_uuid(), 'authenticated', 'authenticated', 'many' || n from generate_series(1, 230) n
+             returning id),
+           members as (
+             insert into public.room_participants (room_id, user_id, display_name) select %(room)s, id, 'x' from people)
+           insert into public.room_message_reactions (message_id, user_id, emoji, room_id)
+           select m.id, p.id, '👍', %(room)s from people p cross join unnest(%(messages)s::uuid[]) m (id)""",
+        {"room": space.id, "messages": [message["id"] for message in messages]},
+    )
+    await space.db.sql(
+        "update public.room_messages set reactions = '{\"👍\": 230}' where id = any (%s)",
+        [[message["id"] for message in messages]],
+    )
+    before = len(await space.broadcasts())
+    await space.db.sql("delete from auth.users where email like 'many%%'")
+    for _ in range(3):
+        await beat(space, eve)
+    published = await space.broadcasts(after=before)
+    left = named(published, "room:participant-left")
+    assert [len(event.payload["participants"]) for event in left] == [100, 100, 30]
+    changed = named(published, "room:message-updated")
+    assert sorted(event.payload["message"]["id"] for event in changed) == sorted(each["id"] for each in messages)
+    assert all(event.payload["message"]["reactions"] == {} for event in changed)
+    assert await space.db.column("select 1 from spaces.departures where room_id = %s", [space.id]) == []
+    await check_steps(space)
+
+
 async def test_all_that_was_theirs_goes_and_what_they_said_stays(space: Space) -> None:
     bob, eve = await space.newcomer("Bob"), await space.newcomer("Eve")
     said = await space.say(bob)
