@@ -41,7 +41,9 @@ def project_from_environment() -> Project | None:
 async def stack() -> AsyncIterator[LocalStack]:
     """The session's local stack. A test that stops a part starts it again."""
     # Many tests share it: together they would trip the plan's limit of 100 messages a second.
-    async with LocalStack.temporary(realtime_env={"SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000"}) as running:
+    limits = {"SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000"}
+    functions = {"SPACES_JOIN_BASE_URL": "http://localhost:5173/spaces", "CLEANUP_SECRET": "0123456789" * 4}
+    async with LocalStack.temporary(realtime_env=limits, functions_env=functions) as running:
         yield running
 
 

@@ -62,9 +62,23 @@ def up(
             postgres_bin=postgres_bin,
             realtime_env={"SPACES_REALTIME_FAITHFUL_LOSS": "1"} if faithful_loss else {},
             has_trace=trace,
+            functions_dir=_functions_here(),
             report=output.progress,
         )
         run_stack(settings, output, reset=reset)
+
+
+def _functions_here() -> Path | None:
+    """The functions of the project that this is called in; None if it has none, and the package's own are served."""
+    from spaces_sdk.install.errors import InstallError
+    from spaces_sdk.install.project import Project
+    from spaces_sdk.local.functions.folder import FunctionsFolder
+
+    try:
+        folder = Project.find(None).path / "functions"
+    except InstallError:
+        return None
+    return folder if FunctionsFolder(folder).names() else None
 
 
 def down(data_dir: _DataDir = _DEFAULT_DATA_DIR, as_json: _Json = False) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import signal
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,20 +25,45 @@ _NETWORK_VARIABLES = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "DENO_CERT", "DENO_TLS_CA_STORE"),
     *("NPM_CONFIG_REGISTRY", "npm_config_registry"),
 )
+_CONFIGS = ("deno.json", "deno.jsonc")
 _STALL_S = 60.0
 _POLL_S = 0.1
 _REPORT_EVERY_S = 2.0
 
 
 class DenoProgram:
-    """A folder with `main.ts`, `deno.json` and `deno.lock`, whose packages are fetched once and then used offline."""
+    """A program with `deno.json` and `deno.lock` beside it, whose packages are fetched once and then used offline.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where it is, with a `main.ts`.
+        entrypoint: Another file to run.
+        contents: What messages call the packages.
+        fingerprint: What the packages may change with where no `deno.lock` pins them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        entrypoint: str = "main.ts",
+        contents: str = "Supabase Lite (about 40 MB)",
+        fingerprint: str = "",
+    ) -> None:
         self.folder = folder
+        self._entrypoint = folder / entrypoint
+        self._contents = contents
         self._deno = _find_deno()
         self._deno_dir = make_folder(cache_dir() / "deno")
-        lock = hashlib.sha256((folder / "deno.lock").read_bytes()).hexdigest()[:16]
-        self._fetched = self._deno_dir / f".fetched-{folder.name}-{lock}"
+        lock = folder / "deno.lock"
+        self._is_locked = lock.exists()
+        pinned = lock.read_bytes() if self._is_locked else f"{self._entrypoint} {fingerprint}".encode()
+        self._fetched = self._deno_dir / f".fetched-{folder.name}-{hashlib.sha256(pinned).hexdigest()[:16]}"
+
+    @classmethod
+    def of_function(cls, entrypoint: Path, *, fingerprint: str = "") -> DenoProgram:
+        """An edge function; the user's own ones need no lock."""
+        contents = f"what the function {entrypoint.parent.name} imports"
+        return cls(entrypoint.parent, entrypoint=entrypoint.name, contents=contents, fingerprint=fingerprint)
 
     @property
     def is_fetched(self) -> bool:
@@ -65,11 +90,18 @@ class DenoProgram:
         """Fetch again at the next start, after the cache was found to be incomplete."""
         self._fetched.unlink(missing_ok=True)
 
-    def command(self, *, net: list[str]) -> list[str | Path]:
-        """The command that runs the program: no prompt, no download, no network beyond these `host:port`."""
+    def command(self, *, net: list[str] | None, read: Sequence[Path] = ()) -> list[str | Path]:
+        """The command that runs the program: no prompt, no download, no network beyond these `host:port`.
+
+        Args:
+            net: Where it may connect to and listen; None: anywhere.
+            read: Folders that it may read.
+        """
         # It may read all variables of its environment, which holds nothing beyond what `environment` puts there.
-        options = ["--quiet", "--no-prompt", "--frozen", "--cached-only", f"--allow-net={','.join(net)}", "--allow-env"]
-        return [self._deno, "run", *options, *self._config(), self.folder / "main.ts"]
+        options = ["--quiet", "--no-prompt", "--cached-only", "--allow-env"]
+        options.append("--allow-net" if net is None else f"--allow-net={','.join(net)}")
+        options += [f"--allow-read={','.join(map(str, read))}"] if read else []
+        return [self._deno, "run", *options, *self._config(), self._entrypoint]
 
     def environment(self, **more: str) -> dict[str, str]:
         """The whole environment for `command`."""
@@ -78,24 +110,28 @@ class DenoProgram:
         return {"PATH": os.environ.get("PATH", os.defpath), **own, **more}
 
     def _config(self) -> list[str | Path]:
-        return ["--config", self.folder / "deno.json"]
+        config = next((self.folder / name for name in _CONFIGS if (self.folder / name).exists()), None)
+        frozen = ["--frozen"] if self._is_locked else ["--no-lock"]
+        return [*frozen, "--no-config"] if config is None else [*frozen, "--config", config]
 
     async def _download(self, report: Report) -> None:
-        report(f"Downloading Supabase Lite (about 40 MB, once, into {self._deno_dir}) ...")
-        network = {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+        report(f"Downloading {self._contents}, once, into {self._deno_dir} ...")
+        network = network_variables()
         network.setdefault("DENO_TLS_CA_STORE", "mozilla,system")
         if "HOME" in os.environ:
             network["HOME"] = os.environ["HOME"]  # for the user's .npmrc
         with tempfile.TemporaryDirectory(prefix="spaces-deno-") as folder:
             log = Path(folder) / "deno.log"
-            command = [self._deno, "cache", "--frozen", *self._config(), self.folder / "main.ts"]
+            command = [self._deno, "cache", *self._config(), self._entrypoint]
             process = await ManagedProcess.start("deno", command, log_path=log, env=self.environment(**network))
             try:
                 is_stalled = await self._watch_download(process, report)
             finally:
                 status = await process.stop(signal.SIGKILL)
             if is_stalled or status != 0:
-                raise _download_error("nothing arrived for a minute" if is_stalled else "", tail_of(log))
+                raise _download_error(
+                    self._contents, "nothing arrived for a minute" if is_stalled else "", tail_of(log)
+                )
         report("Downloaded.")
 
     async def _watch_download(self, process: ManagedProcess, report: Report) -> bool:
@@ -117,6 +153,11 @@ class DenoProgram:
         return False
 
 
+def network_variables() -> dict[str, str]:
+    """What this process knows of the user's proxies and certificates."""
+    return {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
+
+
 def _find_deno() -> Path:
     try:
         from deno import find_deno_bin
@@ -128,10 +169,10 @@ def _find_deno() -> Path:
         raise missing_extra("deno") from error
 
 
-def _download_error(reason: str, log: str) -> StackError:
+def _download_error(contents: str, reason: str, log: str) -> StackError:
     last = next((line for line in reversed(log.splitlines()) if line.strip()), "")
     return StackError(
-        f"cannot download Supabase Lite from the npm registry: {reason or last or 'deno said nothing'}",
+        f"cannot download {contents.partition(' (')[0]} from the npm registry: {reason or last or 'deno said nothing'}",
         code="no_network",
         part="lite",
         log_tail=log,

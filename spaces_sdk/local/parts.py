@@ -8,9 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from spaces_sdk.install.package_files import supabase_dir
 from spaces_sdk.local.deno import DenoProgram
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.folder import StackSecrets
+from spaces_sdk.local.functions.folder import FunctionsFolder
+from spaces_sdk.local.functions.settings import FunctionSettings
+from spaces_sdk.local.gateway.keys import Role, legacy_key
 from spaces_sdk.local.gateway.settings import GatewaySettings
 from spaces_sdk.local.ports import HOST
 from spaces_sdk.local.postgres import SUPERUSER, PostgresCluster
@@ -92,7 +96,43 @@ async def start_realtime(
     return await ManagedProcess.start("realtime", command, log_path=logs / "realtime.log", env=env)
 
 
-async def start_gateway(secrets: StackSecrets, logs: Path, listen_fd: int, ports: Ports) -> ManagedProcess:
+async def fetch_functions(settings: StackSettings) -> None:
+    """Have what our own functions import in the cache, so that later starts need no network for them."""
+    folder = FunctionsFolder(supabase_dir() / "functions")
+    for name in folder.names():
+        function = folder.find(name)
+        if function is None or not (function.entrypoint.parent / "deno.lock").exists():
+            continue
+        try:
+            await DenoProgram.of_function(function.entrypoint).fetch(settings.report)
+        except StackError as error:  # it is tried again when the function is asked for
+            settings.report(f"The function {name} cannot be served yet: {error.message}")
+
+
+def function_settings(
+    settings: StackSettings, secrets: StackSecrets, logs: Path, url: str, db_url: str
+) -> FunctionSettings:
+    """What the functions find: the environment that hosted ones have."""
+    ours = supabase_dir() / "functions"
+    folder = (settings.functions_dir or ours).resolve()
+    environment = {
+        **settings.functions_env,
+        "SUPABASE_URL": url,
+        "SUPABASE_DB_URL": db_url,
+        "SUPABASE_PUBLISHABLE_KEYS": json.dumps({"default": secrets.publishable_key}),
+        "SUPABASE_SECRET_KEYS": json.dumps({"default": secrets.secret_key}),
+        "SUPABASE_ANON_KEY": legacy_key(Role.ANON, secrets.jwt_secret),
+        "SUPABASE_SERVICE_ROLE_KEY": legacy_key(Role.SERVICE, secrets.jwt_secret),
+        "SB_REGION": "local",
+    }
+    # Our own talk to this stack and to nobody else.
+    net = [url.removeprefix("http://")] if folder == ours.resolve() else None
+    return FunctionSettings(str(folder), str(logs), environment, net)
+
+
+async def start_gateway(
+    secrets: StackSecrets, logs: Path, listen_fd: int, ports: Ports, functions: FunctionSettings
+) -> ManagedProcess:
     """Start the gateway on a listening socket; it answers 503 for parts that are not there yet."""
     command = [sys.executable, "-m", "spaces_sdk.local.gateway"]
     process = await ManagedProcess.start(
@@ -110,6 +150,7 @@ async def start_gateway(secrets: StackSecrets, logs: Path, listen_fd: int, ports
         publishable_key=secrets.publishable_key,
         secret_key=secrets.secret_key,
         jwt_secret=secrets.jwt_secret,
+        functions=functions,
     )
     try:
         await process.feed(told.to_json())

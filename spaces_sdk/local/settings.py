@@ -27,6 +27,8 @@ class StackSettings:
         realtime_env: More variables for the Realtime server (`SPACES_REALTIME_…`).
         has_trace: True writes each frame of Realtime to `logs/trace.log`, without tokens.
         sweep_interval_s: Seconds between two sweeps of expired leases.
+        functions_dir: The edge functions to serve, a `supabase/functions` folder; None takes this package's own.
+        functions_env: More variables for the functions.
         has_migrations: False leaves the database as a new project has it, without this package's migrations.
         is_temporary: True trades safety against a crash of the machine for speed.
         report: Called with lines for the user while it starts.
@@ -40,6 +42,8 @@ class StackSettings:
     realtime_env: Mapping[str, str] = field(default_factory=dict[str, str])
     has_trace: bool = False
     sweep_interval_s: float = 30.0
+    functions_dir: Path | None = None
+    functions_env: Mapping[str, str] = field(default_factory=dict[str, str])
     has_migrations: bool = True
     is_temporary: bool = False
     report: Callable[[str], None] = say_nothing

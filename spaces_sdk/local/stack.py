@@ -20,7 +20,16 @@ from spaces_sdk.local.bootstrap import bootstrap
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.folder import StackFolder, StackSecrets, StackState
 from spaces_sdk.local.gateway.keys import Role, legacy_key
-from spaces_sdk.local.parts import PARTS, READY_WITHIN_S, Lite, Ports, start_gateway, start_realtime
+from spaces_sdk.local.parts import (
+    PARTS,
+    READY_WITHIN_S,
+    Lite,
+    Ports,
+    fetch_functions,
+    function_settings,
+    start_gateway,
+    start_realtime,
+)
 from spaces_sdk.local.ports import HOST, ReservedPort, listen_on
 from spaces_sdk.local.postgres import PostgresCluster, temporary_folder
 from spaces_sdk.local.postgres_binaries import find_binaries
@@ -69,6 +78,8 @@ class LocalStack:
         default_privileges: str = "closed",
         realtime_env: dict[str, str] | None = None,
         sweep_interval_s: float = 30.0,
+        functions_dir: Path | None = None,
+        functions_env: dict[str, str] | None = None,
         has_migrations: bool = True,
         report: Callable[[str], None] | None = None,
     ) -> AsyncGenerator[LocalStack]:
@@ -82,6 +93,8 @@ class LocalStack:
             default_privileges=default_privileges,
             realtime_env=realtime_env or {},
             sweep_interval_s=sweep_interval_s,
+            functions_dir=functions_dir,
+            functions_env=functions_env or {},
             has_migrations=has_migrations,
             is_temporary=True,
             report=report or say_nothing,
@@ -285,6 +298,7 @@ class LocalStack:
 
         async def rest_and_auth() -> None:
             lite, process = await self._start_lite()
+            await fetch_functions(self.settings)
             await is_migrated.wait()
             await lite.begin(process, self.cluster, self._ports.lite, self.url)
 
@@ -331,7 +345,11 @@ class LocalStack:
         self._listener = None  # from here on the gateway alone has it: when it ends, connections are refused
         with listener:
             fd = listener.fileno()
-            self._running.adopt(await start_gateway(self._known_secrets, self.folder.logs, fd, self._ports))
+            logs, secrets = self.folder.logs, self._known_secrets
+            password = self.cluster.password_of("postgres")
+            db_url = f"postgresql://postgres:{password}@{HOST}:{self._ports.postgres}/postgres"
+            functions = function_settings(self.settings, secrets, logs, self.url, db_url)
+            self._running.adopt(await start_gateway(secrets, logs, fd, self._ports, functions))
 
     async def _stop_schedule(self) -> None:
         schedule, self._schedule = self._schedule, None

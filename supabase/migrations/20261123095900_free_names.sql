@@ -52,6 +52,7 @@ begin
       'signal',
       'stop_stream',
       'sync_room',
+      'take_request',
       'transfer_host',
       'unban_participant',
       'unread_counts',

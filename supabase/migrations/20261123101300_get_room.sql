@@ -114,7 +114,8 @@ begin
   return jsonb_build_object(
     'room', spaces.room_json(v_room),
     'participants', spaces.participants_json(v_room.id, v_room.host_user_id, true),
-    'participant_count', spaces.live_user_count(v_room.id));
+    'participant_count', spaces.live_user_count(v_room.id),
+    'head', (select h.head from spaces.room_heads h where h.room_id = v_room.id));
 end
 $$;
 revoke all on function public.get_room_by_id(uuid) from public, anon, authenticated, service_role;

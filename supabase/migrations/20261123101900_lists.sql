@@ -46,7 +46,11 @@ begin
     order by p.joined_at, p.id
     limit p_limit + 1
   ) x;
-  return jsonb_build_object('items', coalesce(v_items, '[]'), 'next_cursor', case when v_count > p_limit then v_last end);
+  return jsonb_build_object(
+    'items', coalesce(v_items, '[]'),
+    'participant_count', spaces.live_user_count(p_room_id),
+    'head', (select h.head from spaces.room_heads h where h.room_id = p_room_id),
+    'next_cursor', case when v_count > p_limit then v_last end);
 end
 $$;
 revoke all on function public.get_participants(uuid, integer, text) from public, anon, authenticated, service_role;
@@ -98,6 +102,7 @@ begin
   return jsonb_build_object(
     'items', coalesce(v_items, '[]'),
     'has_more', v_found > v_taken,
+    'head', (select h.head from spaces.room_heads h where h.room_id = p_room_id),
     'next_cursor', case when v_found > v_taken then (case when v_is_forward then v_last else v_first end)::text end);
 end
 $$;

@@ -63,7 +63,7 @@ async def test_get_room_by_code_misses(db: Database) -> None:
 async def test_get_room_by_id(space: Space) -> None:
     await space.enter(space.host)
     answer = await space.call(space.host, "get_room_by_id")
-    check_keys(answer, "room", "participants", "participant_count")
+    check_keys(answer, "room", "participants", "participant_count", "head")
     check_shape(Room, answer["room"])
     check_shape(Participant, answer["participants"][0])
     assert answer["participant_count"] == 1
@@ -133,8 +133,9 @@ async def test_leave_room(space: Space) -> None:
 async def test_get_participants(space: Space) -> None:
     await space.enter(space.host)
     answer = await space.call(space.host, "get_participants")
-    check_keys(answer, "items", "next_cursor")
+    check_keys(answer, "items", "next_cursor", "participant_count", "head")
     check_shape(Participant, answer["items"][0])
+    assert answer["participant_count"] == 1
     assert answer["next_cursor"] is None
 
 
@@ -163,7 +164,7 @@ async def test_get_room_messages(space: Space) -> None:
     await space.enter(space.host)
     await space.say(space.host)
     answer = await space.call(space.host, "get_room_messages")
-    check_keys(answer, "items", "has_more", "next_cursor")
+    check_keys(answer, "items", "has_more", "next_cursor", "head")
     for item in answer["items"]:
         check_shape(Message, item)
 
@@ -293,3 +294,9 @@ async def test_cleanup_inactive_rooms(db: Database) -> None:
 
 async def test_schema_version(db: Database) -> None:
     assert await db.call(await db.user(), "schema_version") == 1
+
+
+async def test_take_request(db: Database) -> None:
+    answer = await db.call(await db.user(), "take_request")
+    check_keys(answer, "ok", "limit", "remaining", "reset_s", "window_s")
+    assert (answer["ok"], answer["limit"], answer["remaining"], answer["window_s"]) == (True, 100, 99, 900)

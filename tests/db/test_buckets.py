@@ -57,7 +57,9 @@ async def test_the_limits_are_those_of_the_contract(templates: Templates) -> Non
         "stream": (20, 10),
         "signal": (30, 10),
         "signal_room": (4, 2),
+        "stream": (20, 10),
         "moderation": (20, 1 / 3),
+        "rest": (100, 100 / 900),
     }
 
 
@@ -223,3 +225,22 @@ async def test_waiting_as_told_is_enough(space: Space, rpc: str) -> None:
         [answer["retry_after_s"], ada.id],
     )
     assert (await space.db.call(ada.actor, rpc, **arguments))["ok"]
+
+
+async def test_requests_to_the_rest_service(fresh_db: Database) -> None:
+    ada = await fresh_db.user("ada")
+    for left in range(99, -1, -1):
+        answer = await fresh_db.call(ada, "take_request")
+        assert (answer["ok"], answer["remaining"]) == (True, left)
+    refused = await fresh_db.call(ada, "take_request")
+    assert (refused["ok"], refused["code"], refused["remaining"]) == (False, "rate_limited", 0)
+    assert 0 < refused["retry_after_s"] <= 9
+    assert 0 < refused["reset_s"] <= refused["window_s"] == 900
+    await fresh_db.sql("update spaces.rate_buckets set refilled_at = refilled_at - interval '15 minutes'")
+    assert (await fresh_db.call(ada, "take_request"))["remaining"] == 99, "a quarter of an hour later it is full again"
+
+
+async def test_a_limit_on_requests_that_was_deleted_limits_nothing(fresh_db: Database) -> None:
+    await fresh_db.sql("delete from spaces.limits where action = 'rest'")
+    answer = await fresh_db.call(await fresh_db.user(), "take_request")
+    assert (answer["ok"], answer["limit"]) == (True, None)

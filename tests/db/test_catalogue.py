@@ -49,6 +49,7 @@ FOR_USERS = {
     "signal",
     "stop_stream",
     "sync_room",
+    "take_request",
     "transfer_host",
     "unban_participant",
     "unread_counts",

@@ -89,6 +89,7 @@ CALLS: dict[str, tuple[str | int, tuple[str, ...]]] = {
     "signal": (BOB, (f"select public.signal({ROOM}, 'typing')",)),
     "stop_stream": (BOB, (BEGIN, f"select public.stop_stream({ROOM}, {MINE})")),
     "sync_room": (CAROL, (f"select public.sync_room({ROOM}, 5000)",)),
+    "take_request": (CAROL, ("select public.take_request()",)),
     "transfer_host": (HOST, (f"select public.transfer_host({ROOM}, bench.id('user', 7))",)),
     "unban_participant": (HOST, (f"select public.unban_participant({ROOM}, bench.id('user', 50))",)),
     "unread_counts": (CAROL, ("select public.unread_counts()",)),

@@ -12,17 +12,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from spaces_sdk.local.functions.host import FunctionHost
 from spaces_sdk.local.gateway.cors import CorsMiddleware
+from spaces_sdk.local.gateway.functions import FunctionRoute
 from spaces_sdk.local.gateway.http_proxy import HttpProxy
 from spaces_sdk.local.gateway.keys import KeyRing
 from spaces_sdk.local.gateway.settings import GatewaySettings
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_ALL_METHODS = [*_METHODS, "OPTIONS", "TRACE"]
 
 
 def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
     """The HTTP side; websockets go by `tunnel`."""
     proxy = HttpProxy(keys, lite_port=settings.lite_port, realtime_port=settings.realtime_port)
+    functions = FunctionRoute(keys, FunctionHost(settings.functions))
     parts = {"lite": settings.lite_port, "realtime": settings.realtime_port}
 
     async def health(_: Request) -> Response:
@@ -33,7 +37,7 @@ def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
         return JSONResponse({"status": "ok" if is_ready else "starting", "parts": state}, 200 if is_ready else 503)
 
     async def nothing(request: Request) -> Response:
-        hint = "REST is at /rest/v1, Auth at /auth/v1, Realtime at /realtime/v1"
+        hint = "REST is at /rest/v1, Auth at /auth/v1, Realtime at /realtime/v1, functions at /functions/v1"
         return JSONResponse({"message": f"nothing is served at {request.url.path}", "hint": hint}, 404)
 
     @asynccontextmanager
@@ -41,6 +45,7 @@ def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
         try:
             yield
         finally:
+            await functions.aclose()
             await proxy.aclose()
 
     routes = [
@@ -48,6 +53,8 @@ def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
         Route("/rest/v1/{rest:path}", proxy.lite, methods=_METHODS),
         Route("/auth/v1/{rest:path}", proxy.lite, methods=_METHODS),
         Route("/realtime/v1/api/{rest:path}", proxy.realtime, methods=_METHODS),
+        Route("/functions/v1/{name}", functions.serve, methods=_ALL_METHODS),
+        Route("/functions/v1/{name}/{rest:path}", functions.serve, methods=_ALL_METHODS),
         Route("/{rest:path}", nothing, methods=_METHODS),
     ]
     return Starlette(routes=routes, middleware=[Middleware(CorsMiddleware)], lifespan=lifespan)

@@ -14,7 +14,7 @@ from spaces_sdk.local.ports import HOST
 _MAX_BODY_BYTES = 10 * 1024 * 1024
 _TIMEOUT = httpx.Timeout(60.0, connect=2.0)
 # Those of one hop (RFC 9110, 7.6.1), and those that the next hop writes itself.
-_NOT_FORWARDED = frozenset(
+NOT_FORWARDED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host "
     b"content-length date expect".split()
 )
@@ -42,7 +42,7 @@ class HttpProxy:
         token = bearer_of(request.headers.get("authorization"))
         if token and not token.startswith("sb_"):
             headers.append((b"authorization", f"Bearer {token}".encode()))
-        return await self._forward("REST and Auth", self._lite, _path(request), request, headers)
+        return await self._forward("REST and Auth", self._lite, path_of(request), request, headers)
 
     async def realtime(self, request: Request) -> Response:
         """Realtime's HTTP endpoints: they want tokens."""
@@ -54,7 +54,7 @@ class HttpProxy:
         token = bearer_of(request.headers.get("authorization"))
         bearer = token if token and not token.startswith("sb_") else key_token
         headers += [(b"apikey", key_token.encode()), (b"authorization", f"Bearer {bearer}".encode())]
-        path = _path(request).removeprefix("/realtime/v1")
+        path = path_of(request).removeprefix("/realtime/v1")
         return await self._forward("Realtime", self._realtime, path, request, headers)
 
     async def is_ready(self, port: int) -> str | None:
@@ -66,17 +66,17 @@ class HttpProxy:
         return None if answer.status_code == 200 else answer.text[:200]
 
     def _check(self, request: Request) -> Role | Refusal:
-        return check_key(self._keys, _path(request), request.headers.get("apikey"), request.url.query)
+        return check_key(self._keys, path_of(request), request.headers.get("apikey"), request.url.query)
 
     async def _forward(
         self, part: str, base: httpx.URL, path: str, request: Request, headers: list[tuple[bytes, bytes]]
     ) -> Response:
-        url = _target(base, path, with_apikey(request.url.query, None))
+        url = target(base, path, with_apikey(request.url.query, None))
         if url is None:
             return JSONResponse(
                 {"message": "invalid request target", "hint": "write the path as it is: /rest/v1/…"}, 400
             )
-        body = await _read_body(request)
+        body = await read_body(request)
         if body is None:
             return JSONResponse({"message": "request body too large", "hint": "10 MiB is the limit"}, 413)
         # Not by the client's `build_request`, which would add headers of its own, as what encodings are accepted.
@@ -96,7 +96,7 @@ class HttpProxy:
         kept = [(name.lower(), value) for name, value in answer.headers.raw]
         length = [] if request.method == "HEAD" or answer.status_code in (204, 304) else [_length(content)]
         response.raw_headers = [
-            pair for pair in kept if pair[0] not in _NOT_FORWARDED and not pair[0].startswith(b"access-control-")
+            pair for pair in kept if pair[0] not in NOT_FORWARDED and not pair[0].startswith(b"access-control-")
         ] + length
         return response
 
@@ -113,13 +113,13 @@ def unavailable(part: str, reason: str) -> JSONResponse:
     return JSONResponse({"code": "part_unavailable", "message": message, "hint": hint}, 503)
 
 
-def _path(request: Request) -> str:
+def path_of(request: Request) -> str:
     """The path as it was sent, with its percent signs."""
     raw: bytes = request.scope["raw_path"]
     return raw.decode("latin-1")
 
 
-def _target(base: httpx.URL, path: str, query: str) -> httpx.URL | None:
+def target(base: httpx.URL, path: str, query: str) -> httpx.URL | None:
     """The address at a part, which no path can change; None if it is no path or no address."""
     if not path.startswith("/"):
         return None  # `%2frest%2fv1%2f@elsewhere` is routed by what it decodes to
@@ -129,7 +129,7 @@ def _target(base: httpx.URL, path: str, query: str) -> httpx.URL | None:
         return None
 
 
-async def _read_body(request: Request) -> bytes | None:
+async def read_body(request: Request) -> bytes | None:
     """The whole body, or None if it is over the limit."""
     chunks: list[bytes] = []
     size = 0
@@ -145,7 +145,7 @@ async def _read_body(request: Request) -> bytes | None:
 
 
 def _forwarded(request: Request, *, without: set[bytes]) -> list[tuple[bytes, bytes]]:
-    dropped = _NOT_FORWARDED | without
+    dropped = NOT_FORWARDED | without
     return [(name, value) for name, value in request.headers.raw if name not in dropped]
 
 

@@ -6,6 +6,8 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 
+from spaces_sdk.local.functions.settings import FunctionSettings
+
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
@@ -18,6 +20,7 @@ class GatewaySettings:
         publishable_key: The key that stands for the role `anon`.
         secret_key: The key that stands for `service_role`.
         jwt_secret: HS256 secret of all tokens.
+        functions: The edge functions that it runs.
     """
 
     listen_fd: int
@@ -26,10 +29,13 @@ class GatewaySettings:
     publishable_key: str
     secret_key: str
     jwt_secret: str
+    functions: FunctionSettings
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def from_stdin(cls) -> GatewaySettings:
-        return cls(**json.load(sys.stdin))
+        told = json.load(sys.stdin)
+        functions = FunctionSettings(**told.pop("functions"))
+        return cls(**told, functions=functions)

@@ -119,6 +119,7 @@ def _reading(calls: Calls) -> None:
     calls.in_both("sync_room", {"p_after": 0}, shows=lambda answer: bool(answer["messages"]))
     calls.in_both("get_participants", shows=_has_items)
     calls.in_both("get_room_messages", shows=_has_items)
+    calls.once("take_request", "", {}, shows=lambda answer: answer["remaining"] >= 0)
     calls.in_both("mark_read", lambda place: {"p_seq": place.seq}, changes={PEOPLE})
     for place in (calls.scene.here, calls.scene.there):
         calls.once("unread_counts", place.name, {"p_room_ids": [place.id]}, shows=_has_items)

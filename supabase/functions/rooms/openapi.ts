@@ -1,0 +1,3 @@
+export function openApi(url: string): Record<string, unknown> {
+  return { servers: [{ url }] };
+}
