@@ -116,12 +116,16 @@ begin
   select s.last_value into v_at from spaces.code_misses s;
   -- Below: full for a while already. Far above: the limit or the clock was changed, and it starts full again.
   if v_at not between floor(v_now) - v_capacity and floor(v_now) + v_capacity then
-    -- One at a time, or else whoever comes second takes back what the first has counted since.
+    if not p_count then
+      return 0;
+    end if;
+    -- One at a time, or else whoever comes second takes back what the first has counted since. Counting is the last that a
+    -- call does: nobody waits for another lock while holding this one.
     perform pg_advisory_xact_lock(hashtextextended('spaces:code_misses', 0));
     select s.last_value into v_at from spaces.code_misses s;
-  end if;
-  if v_at not between floor(v_now) - v_capacity and floor(v_now) + v_capacity then
-    v_at := pg_catalog.setval('spaces.code_misses', (floor(v_now) - v_capacity)::bigint);
+    if v_at not between floor(v_now) - v_capacity and floor(v_now) + v_capacity then
+      perform pg_catalog.setval('spaces.code_misses', (floor(v_now) - v_capacity)::bigint);
+    end if;
   end if;
   if p_count then
     v_at := pg_catalog.nextval('spaces.code_misses');
