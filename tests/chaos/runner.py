@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +17,13 @@ from tests.chaos.calm import (
     part,
     until_whole,
 )
-from tests.chaos.faults import inject
+from tests.chaos.injector import Injector
 from tests.chaos.journal import read_journal
 from tests.chaos.options import NO_LIMIT, ChaosOptions
 from tests.chaos.record import judge_journal
 from tests.chaos.recovery import Done, Recovery, recoveries_of
-from tests.chaos.report import say, say_fault, say_verdict
-from tests.chaos.schedule import Fault, Kind, make_schedule
+from tests.chaos.report import say, say_verdict
+from tests.chaos.schedule import Kind, make_schedule
 from tests.chaos.sends import judge_authors, judge_sends
 from tests.chaos.stage import Stage, set_stage
 from tests.chaos.table import read_truth
@@ -49,7 +47,10 @@ async def run_chaos(options: ChaosOptions, folder: Path) -> bool:
     async with setting as stage:
         await _start_sessions(stage)
         say("all sessions are live; the faults begin")
-        done = await _inject_all(schedule, stage, options.seconds)
+        injector = Injector(stage)
+        await injector.follow(schedule, seconds=options.seconds)
+        await injector.make_up_for(options.kinds, schedule)
+        done = injector.done
         say("the faults are over; everything heals")
         has_killed = Kind.KILL in options.kinds
         ending = await heal(stage, is_one_killed=has_killed)
@@ -69,31 +70,6 @@ async def _start_sessions(stage: Stage) -> None:
                 if not actor.is_alive:
                     raise RuntimeError(f"session {actor.order.index} did not start: {actor.log_tail()}")
                 await asyncio.sleep(_POLL_S)
-
-
-async def _inject_all(schedule: list[Fault], stage: Stage, seconds: float) -> list[Done]:
-    """Each at its time; those of one target one after the other."""
-    began_s = time.monotonic()
-    lanes: dict[str, list[Fault]] = defaultdict(list)
-    done: list[Done] = []
-    for fault in schedule:
-        lanes[fault.target].append(fault)
-
-    async def run_lane(faults: list[Fault]) -> None:
-        for fault in faults:
-            await asyncio.sleep(max(0.0, began_s + fault.at_s - time.monotonic()))
-            if time.monotonic() - began_s > seconds * 1.5:
-                return  # those before it took their time; the others must not wait for this lane for ever
-            at_s = time.monotonic()
-            told = await inject(fault, stage)
-            if told:
-                done.append(Done(fault.kind.value, fault.session, at_s, time.monotonic()))
-            say_fault(at_s - began_s, fault, told)
-
-    async with asyncio.TaskGroup() as tasks:
-        for faults in lanes.values():
-            tasks.create_task(run_lane(faults))
-    return done
 
 
 async def _judge(options: ChaosOptions, stage: Stage, ending: Ending, done: list[Done], findings: Findings) -> bool:
