@@ -117,6 +117,17 @@ async def test_sign_up_sign_in_and_refresh_carry_the_hosted_claims(api: Api) -> 
     assert api.claims(refreshed)["session_id"] == api.claims(signed_in)["session_id"]
 
 
+async def test_a_refresh_whose_answer_was_lost_may_be_repeated_however_often_it_was_sent(api: Api) -> None:
+    body = {"refresh_token": (await api.sign_up())["refresh_token"]}
+
+    async def refresh() -> httpx.Response:
+        return await api.call("POST", "/auth/v1/token?grant_type=refresh_token", json=body)
+
+    answers = [*await asyncio.gather(refresh(), refresh(), refresh()), await refresh()]
+    assert [answer.status_code for answer in answers] == [200] * 4, answers[-1].text
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1, "one token has one heir"
+
+
 async def test_a_wrong_password_is_refused(api: Api) -> None:
     session = await api.sign_up()
     body = {"email": session["user"]["email"], "password": "wrong one"}

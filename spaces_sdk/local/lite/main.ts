@@ -7,6 +7,7 @@ import { readSettings, type Settings } from "./settings.ts";
 import { quoteJsonText } from "./rpc_arguments.ts";
 import { serveSchema } from "./schema.ts";
 import { Tokens } from "./tokens.ts";
+import { Turns } from "./turns.ts";
 
 // Development accounts: a costly hash would only make every sign-in block this one thread.
 const HASH_COST = Number(Deno.env.get("LITE_AUTH_BCRYPT_COST") ?? "6");
@@ -46,6 +47,7 @@ const noLookup = async (context: Context, next: () => Promise<void>) => {
 const settings = await readSettings();
 const tokens = new Tokens(settings);
 const sql = connectSql(settings.auth_db_url);
+const refreshes = new Turns();
 const admin = new AdminUsers(sql, settings, HASH_COST);
 const rest = makeApp(settings, connectLite(settings.rest_db_url, 10), {
   middlewares: [noLookup],
@@ -62,6 +64,14 @@ async function serveAuth(request: Request, url: URL): Promise<Response> {
     const body = await request.clone().json().catch(() => null);
     if (body !== null && typeof body === "object" && isAnonymousSignup(body)) {
       return await signUpAnonymously(sql, tokens, settings, body.data);
+    }
+  }
+  if (url.pathname === "/auth/v1/token" && request.method === "POST") {
+    const body = await request.clone().json().catch(() => null);
+    if (typeof body?.refresh_token === "string") {
+      // Lite looks whether a token is used, and marks it later: two at once make two heirs of one token, and whoever comes
+      // with it a third time is told that it was stolen. Hosted Auth locks its row.
+      return await refreshes.take(body.refresh_token, async () => tokens.complete(sql, await auth.fetch(request)));
     }
   }
   return await tokens.complete(sql, await auth.fetch(request));
