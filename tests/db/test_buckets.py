@@ -54,7 +54,6 @@ async def test_the_limits_are_those_of_the_contract(templates: Templates) -> Non
         "code_miss_all": (1000, 10),
         "send": (20, 5),
         "send_bot": (40, 10),
-        "stream": (20, 10),
         "signal": (30, 10),
         "signal_room": (4, 2),
         "stream": (20, 10),

@@ -186,14 +186,13 @@ async def test_who_waits_for_a_room_holds_up_nobodys_guess(space: Space) -> None
     _, token = await invite(space)
     acceptance = Call(await space.db.user("Bob"), "accept_invitation", {"p_token": token})
     guess = Call(await space.db.user("Eve"), "get_room_by_code", {"p_code": "AAAAAA"})
-    async with AsyncExitStack() as started:
-        async with space.db.superuser.connection() as holder, holder.transaction():
-            await holder.execute("select from spaces.room_heads where room_id = %s for no key update", [space.id])
-            for call in (acceptance, guess):
-                # The counter of misses has long been idle: whoever counts next sets it up.
-                await space.db.sql("select setval('spaces.code_misses', 0)")
-                (under_way,) = await started.enter_async_context(pending(space.db, call))
-                assert under_way.is_answered is (call is guess)
+    async with AsyncExitStack() as started, space.db.superuser.connection() as holder, holder.transaction():
+        await holder.execute("select from spaces.room_heads where room_id = %s for no key update", [space.id])
+        for call in (acceptance, guess):
+            # The counter of misses has long been idle: whoever counts next sets it up.
+            await space.db.sql("select setval('spaces.code_misses', 0)")
+            (under_way,) = await started.enter_async_context(pending(space.db, call))
+            assert under_way.is_answered is (call is guess)
 
 
 async def test_an_invitation_does_not_show_the_code(space: Space) -> None:
