@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from spaces_sdk.events import (
+        CatchUpProgressed,
         CaughtUp,
         ConnectionState,
         ConnectionStateChanged,
@@ -137,7 +138,8 @@ _NAMES_OF = {
         "SessionExpiredError SpacesError StreamStoppedError TransportError UsageError"
     ),
     "events": (
-        "CaughtUp ConnectionState ConnectionStateChanged Event EventsDropped GapDetected GapReason LeftReason "
+        "CatchUpProgressed CaughtUp ConnectionState ConnectionStateChanged Event EventsDropped GapDetected GapReason "
+        "LeftReason "
         "MessageChunk MessageReceived MessageUpdated ParticipantJoined ParticipantLeft ParticipantUpdated "
         "RejoinRefused RoomError RoomJoined RoomLeft RoomMoved SessionEnded SignalKind SignalReceived "
         "StateUpdated VoiceStarted VoiceStopped"
@@ -162,6 +164,7 @@ __all__ = [
     "AuthSession",
     "Ban",
     "BegunStream",
+    "CatchUpProgressed",
     "CaughtUp",
     "ChannelError",
     "CleanupResult",

@@ -200,6 +200,24 @@ class GapDetected(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatchUpProgressed(Event):
+    """A catch-up of several pages has told one more; the last page is followed by `CaughtUp` instead.
+
+    Attributes:
+        from_pos: Where it began.
+        to_pos: Where it will end.
+        at_pos: All messages that are new up to this step have been yielded; at `to_pos`, older ones that changed
+            follow.
+        message_count: Messages yielded so far.
+    """
+
+    from_pos: int
+    to_pos: int
+    at_pos: int
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaughtUp(Event):
     """The gap is closed: all up to `to_pos` has been yielded, `participants` and `state` were read again."""
 

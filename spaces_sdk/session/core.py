@@ -234,6 +234,8 @@ class SessionCore:
             self.log.append(event, run=before)
             self._grow(event)
         self.stats.replayed += len(events)
+        if not run.is_done:
+            self.log.append(run.progress())
         self.learn_topic(page.epoch, page.topic, needs_sync=False)
 
     def finish(self, run: Paging, page: SyncPage, *, is_closing: bool) -> None:

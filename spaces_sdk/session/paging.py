@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spaces_sdk.errors import ProtocolError
-from spaces_sdk.events import CaughtUp, Event, MessageChunk, MessageReceived, MessageUpdated
+from spaces_sdk.events import CatchUpProgressed, CaughtUp, Event, MessageChunk, MessageReceived, MessageUpdated
 from spaces_sdk.models import JsonObject, Message, MessageStatus, SyncPage
 
 
@@ -63,6 +63,12 @@ class Paging:
         self.cursor = page.cursor
         self.is_done = page.cursor is None
         return events
+
+    def progress(self) -> CatchUpProgressed:
+        """What to tell after a page that is not the last."""
+        to = self.after if self.to is None else self.to
+        at = to if self.last_revision else max(self.after, self.last_seq)
+        return CatchUpProgressed(from_pos=self.after, to_pos=to, at_pos=at, message_count=self.count)
 
     def caught_up(self, page: SyncPage) -> CaughtUp:
         """What to tell after the last page.

@@ -178,6 +178,8 @@ class EventStream:
         self._queue.extend(events)
         if run.is_done:
             self._finish_run(run, page)
+        else:
+            self._queue.append(run.progress())
 
     def _plan(self) -> bool:
         """Choose what to read next; False if the ring's anchor has to move first."""

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.events import (
+    CatchUpProgressed,
     CaughtUp,
     ConnectionStateChanged,
     Event,
@@ -51,6 +52,8 @@ def told(event: Event) -> str:
             return str(state)
         case GapDetected(after=after, reason=reason):
             return f"gap after {after}: {reason}"
+        case CatchUpProgressed(at_pos=at_pos, to_pos=to_pos, message_count=count):
+            return f"at {at_pos} of {to_pos}: {count}"
         case CaughtUp(from_pos=from_pos, to_pos=to_pos, message_count=count):
             return f"caught up {from_pos}-{to_pos}: {count}"
         case RoomMoved(epoch=epoch):
