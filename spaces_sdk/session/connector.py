@@ -34,6 +34,7 @@ from spaces_sdk.session.lifecycle import Trigger
 from spaces_sdk.session.link import Link, speaks_against_lease
 from spaces_sdk.session.options import SessionOptions
 from spaces_sdk.session.paging import Paging
+from spaces_sdk.session.presence_watch import Absences, PresenceWatch
 from spaces_sdk.session.tasks import TaskOwner, wait_for_event
 
 GAP_OF_CLOSE: Final = {
@@ -92,6 +93,12 @@ class Connector:
             on_status=self._on_status,
             on_error=lambda error: self._on_error(error, "heartbeat"),
         )
+        self.presence = PresenceWatch(
+            Absences(str(connection_id), grace_s=options.presence_grace_s, random=random),
+            clock=clock,
+            lease_s=lambda: self.heartbeats.lease_s,
+            ask=self.heartbeats.check_soon,
+        )
         self.link = Link(
             realtime,
             clock=clock,
@@ -99,7 +106,7 @@ class Connector:
             tasks=tasks,
             on_broadcast=self._on_broadcast,
             on_gap=lambda: core.suspect(GapReason.BUFFER_OVERFLOW),
-            on_presence_left=self.heartbeats.check_soon,
+            presence=self.presence,
             on_closed=self._on_closed,
         )
         self.heartbeats.joined(heartbeat_s=joined.heartbeat_s, lease_s=joined.lease_s, asked_at=asked_at)

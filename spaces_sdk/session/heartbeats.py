@@ -106,6 +106,11 @@ class Heartbeats:
         return self._interval_s
 
     @property
+    def lease_s(self) -> float:
+        """How long a lease lasts without a heartbeat."""
+        return self._lease_s
+
+    @property
     def is_lease_fresh(self) -> bool:
         """The database confirmed the lease less than half of its length ago."""
         return self._clock.monotonic() - self._confirmed_at < self._lease_s / 2

@@ -21,6 +21,7 @@ from spaces_sdk.realtime.events import (
 )
 from spaces_sdk.session.api import ChannelPort, RealtimePort
 from spaces_sdk.session.pacing import Pace
+from spaces_sdk.session.presence_watch import PresenceWatch
 from spaces_sdk.session.tasks import TaskOwner
 
 logger = logging.getLogger("spaces_sdk.session")
@@ -35,7 +36,7 @@ class Link:
     Args:
         on_broadcast: Called with name and payload, on the reader's task: must not wait, must not raise.
         on_gap: The buffer overflowed, or something on the topic was unreadable.
-        on_presence_left: Somebody's presence ended; the database knows more.
+        presence: Told who is present; only the lease decides.
         on_closed: The channel has ended.
     """
 
@@ -48,7 +49,7 @@ class Link:
         tasks: TaskOwner,
         on_broadcast: Callable[[str, object], None],
         on_gap: Callable[[], None],
-        on_presence_left: Callable[[], None],
+        presence: PresenceWatch,
         on_closed: Callable[[CloseReason, str], None],
     ) -> None:
         self._realtime = realtime
@@ -56,7 +57,7 @@ class Link:
         self._tasks = tasks
         self._on_broadcast = on_broadcast
         self._on_gap = on_gap
-        self._on_presence_left = on_presence_left
+        self._presence = presence
         self._on_closed = on_closed
         self._channel: ChannelPort | None = None
         self._former: set[ChannelPort] = set()
@@ -143,11 +144,10 @@ class Link:
                 self._on_broadcast(event, payload)
             case ChannelOverflowed():
                 self._on_gap()
-            case PresenceChanged(leaves=leaves):
-                if leaves:
-                    self._on_presence_left()
-            case PresenceSynced():
-                pass
+            case PresenceChanged(joins=joins, leaves=leaves):
+                self._presence.changed(joins, leaves)
+            case PresenceSynced(state=state):
+                self._presence.replaced(state)
             case ChannelClosed(reason=reason, message=message):
                 self._channel = None
                 self.pace.closed(reason, self._clock.monotonic())

@@ -41,6 +41,7 @@ class SessionOptions:
         stream_messages_per_s: Realtime messages a second, one for each listener, that a message being written may cost
             at most; a hosted project on the Free plan allows 100 in all.
         presence: See `PresenceMode`.
+        presence_grace_s: Seconds that somebody's connection may be away from presence before the database is asked.
         join_base_url: Where `join_link` points, without the code; None: there is no link.
     """
 
@@ -58,6 +59,7 @@ class SessionOptions:
     leave_timeout_s: float = 3.0
     stream_messages_per_s: float = 80.0
     presence: PresenceMode = PresenceMode.AUTO
+    presence_grace_s: float = 3.0
     join_base_url: str | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +73,13 @@ class SessionOptions:
         ):
             if getattr(self, name) < least:
                 raise ConfigError(f"cannot use {name}={getattr(self, name)}: it must be at least {least}")
-        for name in ("join_timeout_s", "channel_timeout_s", "leave_timeout_s", "stream_messages_per_s"):
+        for name in (
+            "join_timeout_s",
+            "channel_timeout_s",
+            "leave_timeout_s",
+            "stream_messages_per_s",
+            "presence_grace_s",
+        ):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"cannot use {name}={getattr(self, name)}: it must be above 0")
         low, high = self.poll_interval_s

@@ -220,6 +220,7 @@ class Runtime:
             asked_at=asked_at,
         )
         self._tasks.start(connector.heartbeats.run(), name="heartbeats")
+        self._tasks.start(connector.presence.run(), name="presence-watch")
         await connector.open(until)
         self._tasks.start(connector.run(), name="connector")
 

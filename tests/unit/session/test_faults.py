@@ -14,6 +14,7 @@ from spaces_sdk.events import ConnectionState
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import EventStream, RoomSession
 from spaces_sdk.session.link import Link
+from spaces_sdk.session.presence_watch import Absences, PresenceWatch
 from spaces_sdk.session.tasks import TaskOwner
 from tests.support.clock import settle
 from tests.support.fake_room import FakeApi, FakeRealtime, FakeRoom, Lease
@@ -633,7 +634,12 @@ async def test_closing_right_after_a_rejoin_leaves_the_former_channel_too(
         tasks=tasks,
         on_broadcast=lambda event, payload: None,
         on_gap=lambda: None,
-        on_presence_left=lambda: None,
+        presence=PresenceWatch(
+            Absences("me", grace_s=3, random=Random(1)),  # noqa: S311
+            clock=clock,
+            lease_s=lambda: 75.0,
+            ask=lambda: None,
+        ),
         on_closed=lambda reason, message: None,
     )
     await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
