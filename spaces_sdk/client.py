@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random as random_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from importlib import import_module
 from inspect import iscoroutinefunction
+from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
@@ -17,8 +18,9 @@ import httpx
 
 from spaces_sdk.auth.client import AuthClient
 from spaces_sdk.clock import Clock, SystemClock
-from spaces_sdk.config import ProjectConfig, is_loopback
+from spaces_sdk.config import ProjectConfig
 from spaces_sdk.errors import ConfigError, UsageError
+from spaces_sdk.network import Network
 from spaces_sdk.rooms.manager import RoomManager
 from spaces_sdk.rpc.client import RpcClient
 from spaces_sdk.rpc.tokens import ProviderTokens, TokenListeners, TokenProvider, token_provider_of
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 
     from spaces_sdk.realtime import RealtimeClient, RealtimeOptions
     from spaces_sdk.session import RoomSession, SessionOptions
-
-CONNECT_TIMEOUT_S = 4.0
-"""For one connection; below the half of a call's default time, so that a second try has its turn."""
-
-KEEP_ALIVE_S = 60.0
-"""How long an idle connection is kept: over two heartbeats, so that TLS is not negotiated again for each."""
 
 
 class Spaces:
@@ -54,9 +50,12 @@ class Spaces:
         key: Its publishable (or legacy anon) key. A secret key is for servers: see `ApiKey`.
         access_token: An async function that returns a valid access token of the user, asked before each
             call: to act for the user of a web request. There is no `auth` then.
-        http_client: Yours, for proxies and certificates; it is not closed. None makes one, which takes some
-            50 ms: a server that makes a `Spaces` for each request shares one client among them.
-        realtime_options: Times, proxy and TLS of the Realtime connection; None for the defaults.
+        proxy: URL of the proxy for HTTP and Realtime; None: what the environment names.
+        ssl: TLS context for both, for a certificate authority of your own; None: the default one.
+        headers: Sent with each request and with Realtime's upgrade; what the SDK sends itself goes before them.
+        http_client: Yours, with its own proxy, certificates and headers; it is not closed. None makes one, which takes
+            some 50 ms: a server that makes a `Spaces` for each request shares one client among them.
+        realtime_options: Times and limits of the Realtime connection; its proxy, TLS and headers go before those above.
         clock: Time; a test passes its own.
         random: Randomness of pauses; a test passes its own.
 
@@ -70,12 +69,17 @@ class Spaces:
         key: str,
         *,
         access_token: TokenProvider | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
         http_client: httpx.AsyncClient | None = None,
         realtime_options: RealtimeOptions | None = None,
         clock: Clock | None = None,
         random: random_module.Random | None = None,
     ) -> None:
         self._config = ProjectConfig.parse(url, key)
+        self._network = Network(proxy=proxy, ssl=ssl, headers=dict(headers or {}))
+        self._network.check(self._config.url, has_http_client=http_client is not None)
         self._clock = clock or SystemClock()
         self._random = random or random_module.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._given_http = http_client
@@ -99,7 +103,14 @@ class Spaces:
 
     @classmethod
     def from_env(
-        cls, *, access_token: TokenProvider | None = None, http_client: httpx.AsyncClient | None = None
+        cls,
+        *,
+        access_token: TokenProvider | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        realtime_options: RealtimeOptions | None = None,
     ) -> Self:
         """With `SUPABASE_URL` and `SUPABASE_PUBLISHABLE_KEY` (or `SUPABASE_ANON_KEY`) from the environment.
 
@@ -107,7 +118,16 @@ class Spaces:
             ConfigError: A variable is missing (it is named) or malformed.
         """
         config = ProjectConfig.from_env()
-        return cls(config.url, config.key.value, access_token=access_token, http_client=http_client)
+        return cls(
+            config.url,
+            config.key.value,
+            access_token=access_token,
+            proxy=proxy,
+            ssl=ssl,
+            headers=headers,
+            http_client=http_client,
+            realtime_options=realtime_options,
+        )
 
     @classmethod
     def from_supabase(cls, client: SupabaseClient, *, realtime_options: RealtimeOptions | None = None) -> Self:
@@ -216,7 +236,7 @@ class Spaces:
             raise UsageError("cannot enter this Spaces again", code="closed", hint="make a new one")
         self._is_entered = True
         # Imports and the TLS context take some 0.4 s, during which a bot's or a server's loop would stand still.
-        own_http = await asyncio.to_thread(_load, self._config, is_http_wanted=self._given_http is None)
+        own_http = await asyncio.to_thread(_load, self._config, self._network, is_http_wanted=self._given_http is None)
         if own_http is not None:
             self._stack.push_async_callback(own_http.aclose)
         self._http = own_http or self._given_http
@@ -269,7 +289,7 @@ class Spaces:
             realtime_url(self._config.url),
             api_key=self._config.key.value,
             token=self._tokens.access_token,
-            options=self._realtime_options,
+            options=self._network.realtime(self._realtime_options),
             clock=self._clock,
             random=self._random,
         )
@@ -278,27 +298,11 @@ class Spaces:
         return realtime
 
 
-def _load(config: ProjectConfig, *, is_http_wanted: bool) -> httpx.AsyncClient | None:
+def _load(config: ProjectConfig, network: Network, *, is_http_wanted: bool) -> httpx.AsyncClient | None:
     """What is slow before the first call and the first session: imports, and the TLS context of the HTTP client."""
     for name in ("postgrest", "supabase_auth", "spaces_sdk.auth.errors", "spaces_sdk.session"):
         import_module(name)
-
-    if not is_http_wanted:
-        return None
-    try:
-        return httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),  # each call has a deadline of its own
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEP_ALIVE_S),
-            trust_env=not is_loopback(config.url),
-        )
-    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
-        # Not quoted and not chained: the texts hold the proxy's URL, and that a password perhaps.
-        raise ConfigError(
-            f"cannot make an HTTP client from the environment: {type(error).__name__}",
-            code="invalid_environment",
-            hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY (SOCKS needs `httpx[socks]`), SSL_CERT_FILE and "
-            "SSL_CERT_DIR; or pass an http_client of your own",
-        ) from None
+    return network.http_client(config.url) if is_http_wanted else None
 
 
 def _watch(client: SupabaseClient, listeners: TokenListeners) -> Callable[[], None]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 from typing import Any
 
+import httpx
 import pytest
 from supabase import AsyncClient as SupabaseClient
 from supabase import create_client
@@ -17,7 +19,8 @@ from supabase.lib.client_options import AsyncClientOptions
 from spaces_sdk.client import Spaces
 from spaces_sdk.errors import AuthError, ConfigError, SchemaMismatchError, UsageError
 from spaces_sdk.events import ConnectionState
-from spaces_sdk.realtime import RealtimeClient
+from spaces_sdk.network import Network
+from spaces_sdk.realtime import RealtimeClient, RealtimeOptions
 from tests.support.fake_project import KEY, SECRET_KEY, URL, FakeProject, ok
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -267,3 +270,45 @@ async def test_a_cancelled_body_still_closes_all() -> None:
         await task
     assert http is not None
     assert http.is_closed
+
+
+OWN_HTTP = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"proxy": "proxy:3128"}, "malformed"),
+        ({"proxy": "ftp://ada:hunter2@proxy:3128"}, "malformed"),
+        ({"proxy": "http://"}, "malformed"),
+        ({"proxy": "http://proxy:99999"}, "malformed"),
+        ({"headers": {"X-Company": "7"}, "http_client": OWN_HTTP}, "beside an http_client"),
+        ({"proxy": "http://proxy:3128", "http_client": OWN_HTTP}, "beside an http_client"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused_at_once(settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        Spaces(URL, KEY, **settings)
+    assert "hunter2" not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_a_tls_context_needs_tls() -> None:
+    with pytest.raises(ConfigError, match="http://"):
+        Spaces("http://127.0.0.1:54321", KEY, ssl=ssl.create_default_context())
+
+
+def test_one_network_for_http_and_realtime() -> None:
+    context = ssl.create_default_context()
+    network = Network(proxy="http://proxy:3128", ssl=context, headers={"X-Company": "7", "X-Team": "a"})
+    both = network.realtime(None)
+    assert both is not None
+    assert (both.proxy, both.ssl, dict(both.headers)) == (
+        "http://proxy:3128",
+        context,
+        {"X-Company": "7", "X-Team": "a"},
+    )
+    own = network.realtime(RealtimeOptions(proxy=None, headers={"X-Team": "b"}, linger_s=1))
+    assert own is not None
+    assert (own.proxy, own.linger_s, own.headers) == (None, 1, {"X-Company": "7", "X-Team": "b"})
+    assert Network().realtime(None) is None
+    assert "proxy:3128" not in repr(network)

@@ -17,7 +17,7 @@ LAYERS = [
     {"realtime"},
     {"rpc", "auth", "rooms"},
     {"session"},
-    {"client"},
+    {"client", "network"},
     {"install"},
     {"local"},
     {"demo", "cli"},
