@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci ci-rest conformance bench-db sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci ci-rest conformance bench-db bench-realtime sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -50,6 +50,9 @@ format: $(VENV)/.ready ## Apply the formatter and the safe fixes
 
 conformance: $(VENV)/.ready ## The recordings of the real Realtime against the local one, frame by frame
 	$(BIN)/python -m tests.conformance $(ARGS)
+
+bench-realtime: $(VENV)/.ready ## The load that the local Realtime bears, beside raw websockets in the same run (ARGS=--quick)
+	$(BIN)/python -m benchmarks.realtime $(ARGS)
 
 bench-db: $(VENV)/.ready ## What the database costs, as ratios; fails where it does not stay flat (ARGS=--full)
 	$(BIN)/python -m benchmarks.db $(ARGS)

@@ -84,6 +84,15 @@ async def test_a_listener_that_stays_blocked_is_cut_off_after_the_send_timeout(s
             slow.close()
 
 
+async def test_small_frames_are_not_held_back(start_server: ServerFactory) -> None:
+    async with start_server() as server, Client.connected(server) as client:
+        await client.heartbeat()
+        hub: Any = server.hub
+        (one,) = hub._sockets
+        raw = one._outlet._transport.get_extra_info("socket")
+        assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 async def test_silence_is_ended_with_1000_and_a_ping_counts_as_a_sound(start_server: ServerFactory) -> None:
     async with (
         start_server(idle_timeout_s=0.3) as server,
