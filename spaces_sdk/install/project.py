@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -126,15 +125,19 @@ class Project:
     def write(self, place: PurePosixPath, text: str) -> None:
         """Write one file, whole or not at all."""
         path = self.path / place
+        unfinished: Path | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=".spaces-", delete=False
             ) as file:
+                unfinished = Path(file.name)
                 file.write(text)
-            os.chmod(file.name, 0o644)  # as any file of a project; a temporary one is 0600
-            os.replace(file.name, path)
+            unfinished.chmod(0o644)  # as any file of a project; a temporary one is 0600
+            unfinished.replace(path)
         except OSError as error:
+            if unfinished is not None:
+                unfinished.unlink(missing_ok=True)
             raise InstallError(
                 f"cannot write {path}: {error.strerror or error}",
                 code="unwritable",

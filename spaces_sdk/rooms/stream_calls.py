@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID, uuid4
 
+from spaces_sdk.errors import PermissionDeniedError
 from spaces_sdk.models import BegunStream, JsonObject, Message, MessageType, StreamProgress
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
+from spaces_sdk.rpc.answers import fields_of
 from spaces_sdk.rpc.client import Procedure, Repeat
 
 BEGIN_STREAM = Procedure("begin_stream", "begin the message", Repeat.SAFE)
@@ -60,6 +62,13 @@ class StreamCalls(Calls):
             "p_reply_to": None if reply_to is None else str(checks.uuid_of(doing, "reply_to", reply_to)),
         }
         answer = await self._rpc.call(BEGIN_STREAM, arguments, timeout_s=timeout_s, operation_id=key)
+        if fields_of(field_of(answer, "message")).keys() == {"id", "seq"}:
+            # Its first try was stored, and then the right to write was lost: a mute or a removal has ended it.
+            raise PermissionDeniedError(
+                f"cannot {doing}: it was begun, and you may no longer write in this room",
+                code="not_allowed",
+                status=403,
+            )
         return parsed(BegunStream, answer, doing)
 
     async def append_stream(

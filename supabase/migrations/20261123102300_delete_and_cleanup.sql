@@ -192,10 +192,10 @@ begin
       delete from public.rooms r where r.id = v_room_id;
       v_rooms_deleted := v_rooms_deleted + 1;
     else
-      -- Half empty: closed, so that nobody comes in before the next run.
+      -- Half empty: closed and without a host, so that nobody comes in or opens it again before the next run.
       v_has_more := true;
-      if v_room.is_active then
-        update public.rooms r set is_active = false where r.id = v_room_id returning r.* into v_room;
+      if v_head.room_id is not null and (v_room.is_active or v_room.host_user_id is not null) then
+        update public.rooms r set is_active = false, host_user_id = null where r.id = v_room_id returning r.* into v_room;
         perform spaces.step(v_room_id, 'room:state-updated', jsonb_build_object('state', spaces.state_json(v_room)));
       end if;
     end if;

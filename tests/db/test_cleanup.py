@@ -119,6 +119,10 @@ async def test_twenty_thousand_messages_a_call(db: Database) -> None:
     await let_pass(space, 48)
     first = await clean(db)
     assert first == {"rooms_deleted": 0, "messages_deleted": 20_000, "has_more": True}
+    with expect_refusal("not_host"):  # it has lost its newest messages
+        await space.call(space.host, "update_room_state", p_changes={"is_active": True})
+    (closed,) = named(await space.broadcasts(), "room:state-updated")
+    assert (closed.payload["state"]["is_active"], closed.payload["state"]["host"]) == (False, None)
     second = await clean(db)
     assert second == {"rooms_deleted": 1, "messages_deleted": 5_000, "has_more": False}
 

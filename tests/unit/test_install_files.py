@@ -101,6 +101,7 @@ def test_a_folder_in_the_place_of_a_file_is_never_removed(project: Project) -> N
     with pytest.raises(InstallError) as refused:
         copy_migrations(project, force=True)
     assert refused.value.code == "unwritable"
+    assert list((project.path / "migrations").glob(".*")) == [], "nothing half written stays"
 
 
 @pytest.mark.parametrize("named", [None, ".", "supabase", "deeper"])

@@ -426,6 +426,9 @@ async def test_messages_that_grow(bench: Bench) -> None:
         "p_metadata": {"a": 1},
         "p_reply_to": ADA,
     }
+    bench.project.on("begin_stream", ok(begun | {"message": {"id": MESSAGE, "seq": 3}, "is_repeated": True}))
+    error = await bench.error(bench.rooms.begin_stream(ROOM, message_id=MESSAGE))
+    assert (type(error), error.code) == (PermissionDeniedError, "not_allowed"), "muted since the first try"
     key: JsonObject = {"p_room_id": ROOM, "p_message_id": MESSAGE}
     bench.project.on("append_stream", ok({"ok": True, "status": "streaming", "length": 5, "lease_s": 30}))
     progress = await bench.rooms.append_stream(ROOM, MESSAGE, 2, "llo")
