@@ -156,6 +156,7 @@ begin
   where p.id = p_them.id returning p.* into v_them;
   delete from spaces.admissions a where a.room_id = p_room.id and a.user_id = p_them.user_id;
   perform spaces.end_streams(p_room.id, p_them.user_id);
+  perform spaces.revoke_invitations_of(p_room.id, p_them.user_id);
   -- The word of it is the last step on the old topic: those who stay are there, and nobody is on the new one yet.
   perform spaces.step(p_room.id, 'room:participant-left', jsonb_build_object(
     'participants', jsonb_build_array(spaces.participant_json(v_them, p_room.host_user_id)), 'reason', p_reason));

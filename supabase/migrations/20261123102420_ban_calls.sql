@@ -27,6 +27,7 @@ begin
       perform spaces.remove_participant(v_room, v_them, 'banned');
     else -- removed before: they are gone already, and only the way back is shut
       delete from spaces.admissions a where a.room_id = p_room_id and a.user_id = p_user_id;
+      perform spaces.revoke_invitations_of(p_room_id, p_user_id);
       if v_them.id is null then -- who has forgotten the room may still listen, which only another topic ends
         perform spaces.move_room(p_room_id);
       end if;

@@ -95,6 +95,20 @@ $$;
 revoke all on function spaces.add_token(uuid) from public, anon, authenticated, service_role;
 comment on function spaces.add_token(uuid) is 'Gives an invitation a token: 32 characters of the URL-safe alphabet, shown once.';
 
+-- With who is removed goes every way back in that they have made: a second account of theirs would take it.
+create function spaces.revoke_invitations_of(p_room_id uuid, p_user_id uuid)
+returns void language plpgsql volatile set search_path = '' as $$
+begin
+  with revoked as (
+    update spaces.invitations i set revoked_at = clock_timestamp()
+    where i.room_id = p_room_id and i.created_by = p_user_id and i.revoked_at is null returning i.id
+  )
+  delete from spaces.admissions a using revoked r where a.invitation_id = r.id;
+end
+$$;
+revoke all on function spaces.revoke_invitations_of(uuid, uuid) from public, anon, authenticated, service_role;
+comment on function spaces.revoke_invitations_of(uuid, uuid) is 'Ends the invitations that somebody has made, also for who has accepted one and not joined yet; under the lock.';
+
 create function spaces.purge_invitations()
 returns void language plpgsql volatile set search_path = '' as $$
 declare

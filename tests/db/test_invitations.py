@@ -491,6 +491,26 @@ async def test_dead_ones_are_deleted_a_day_later(fresh_db: Database) -> None:
     assert await fresh_db.value("select count(*) from spaces.invitation_tokens") == 2
 
 
+@pytest.mark.parametrize("word", ["kick", "ban", "forget, then ban"])
+async def test_who_is_removed_takes_their_invitations_along(db: Database, word: str) -> None:
+    # Else a moderator who was removed from a private room would come back by one of them, banned with another account.
+    space = await open_space(db, p_visibility="private")
+    bob, other = await space.appointed("Bob"), await space.appointed("Cem")
+    theirs, another = [await space.call(maker, "create_invitation") for maker in (bob, other)]
+    waiting, late = await db.user("waiting"), await db.user("late")
+    assert (await accept(space, waiting, theirs["token"]))["ok"]
+    if word == "forget, then ban":
+        await space.call(bob, "forget_room")
+    rpc = "kick_participant" if word == "kick" else "ban_participant"
+    assert (await space.call(space.host, rpc, p_user_id=bob.id))["ok"]
+    assert (await accept(space, late, theirs["token"]))["code"] == "room_not_found"
+    with expect_refusal("room_not_found"):
+        await space.call(waiting, "join_room", p_display_name="x")
+    assert (await accept(space, late, another["token"]))["ok"]
+    listed = (await space.call(space.host, "list_invitations"))["items"]
+    assert [item["id"] for item in listed] == [another["invitation"]["id"]]
+
+
 async def test_they_outlast_their_makers_account_and_go_with_the_room(space: Space) -> None:
     moderator = await space.appointed("moderator")
     invitation_id, token = await invite(space, moderator)
