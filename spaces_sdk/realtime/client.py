@@ -60,7 +60,7 @@ class RealtimeClient:
         self._stats = RealtimeStats()
         chance = random or SystemRandom()
 
-        def make(on_idle: Callable[[RealtimeSocket], None]) -> RealtimeSocket:
+        def make(on_change: Callable[[RealtimeSocket], None]) -> RealtimeSocket:
             return RealtimeSocket(
                 self._url,
                 api_key=api_key,
@@ -69,7 +69,7 @@ class RealtimeClient:
                 random=chance,
                 connector=connector,
                 stats=self._stats,
-                on_idle=on_idle,
+                on_change=on_change,
             )
 
         self._pool = SocketPool(make, channels_per_socket=self._options.channels_per_socket)
@@ -78,6 +78,21 @@ class RealtimeClient:
     def state(self) -> SocketState:
         """OPEN if every socket in use is open, else the state of one that is not; IDLE if none is in use."""
         return self._pool.state
+
+    async def state_after(self, known: SocketState) -> SocketState:
+        """Wait until `state` is another one than `known`, and return it. Cancel-safe.
+
+        Begin with `state` and go on with each answer, and no lasting state is missed; one that was over before this
+        was called again is. `stats.last_error` says why the newest connection ended or did not come to stand.
+
+        Raises:
+            UsageError: `known` is CLOSED, after which nothing comes.
+        """
+        if known is SocketState.CLOSED:
+            raise UsageError("cannot wait for another state: the client was closed")
+        while (state := self.state) is known:
+            await self._pool.changed()
+        return state
 
     @property
     def socket_count(self) -> int:

@@ -24,6 +24,7 @@ class SocketPool:
         self._channels_per_socket = channels_per_socket
         self._sockets: list[RealtimeSocket] = []
         self._is_closed = False
+        self._watchers: set[asyncio.Future[None]] = set()
 
     @property
     def sockets(self) -> tuple[RealtimeSocket, ...]:
@@ -49,17 +50,33 @@ class SocketPool:
             if socket.member_count < self._channels_per_socket and not socket.holds_topic(member.topic):
                 break
         else:
-            socket = self._make(self._went_idle)
+            socket = self._make(self._changed)
             self._sockets.append(socket)
         socket.add(member)
         return socket
 
+    async def changed(self) -> None:
+        """Wait for the next change of any socket's state. Cancel-safe."""
+        watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watchers.add(watcher)
+        try:
+            await watcher
+        finally:
+            self._watchers.discard(watcher)
+
     async def aclose(self) -> None:
         """Close all sockets at once and wait for their ends."""
         self._is_closed = True
+        self._wake()
         await asyncio.gather(*(socket.aclose() for socket in self._sockets))
         self._sockets.clear()
 
-    def _went_idle(self, socket: RealtimeSocket) -> None:
-        if socket in self._sockets[1:]:
+    def _changed(self, socket: RealtimeSocket) -> None:
+        if socket.state is SocketState.IDLE and socket in self._sockets[1:]:
             self._sockets.remove(socket)
+        self._wake()
+
+    def _wake(self) -> None:
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)

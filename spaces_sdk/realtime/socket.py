@@ -41,14 +41,14 @@ class RealtimeSocket:
         random: Random,
         connector: Connector,
         stats: RealtimeStats,
-        on_idle: Callable[[RealtimeSocket], None],
+        on_change: Callable[[RealtimeSocket], None],
     ) -> None:
         self._url = url
         self._api_key = api_key
         self._options = options
         self._clock = clock
         self._connector = connector
-        self._on_idle = on_idle
+        self._on_change = on_change
         self._core = SocketCore(
             vsn=Vsn(options.vsn),
             time=clock.monotonic,
@@ -63,6 +63,7 @@ class RealtimeSocket:
         self._outbox: asyncio.Queue[str | None] | None = None
         self._alarm: asyncio.Task[None] | None = None
         self._alarm_at = 0.0
+        self._told = self._core.state
 
     @property
     def state(self) -> SocketState:
@@ -146,8 +147,9 @@ class RealtimeSocket:
                     if self._wire is not None:
                         self._wire.abort()
         self._set_alarm()
-        if self._core.state is SocketState.IDLE:
-            self._on_idle(self)
+        if self._core.state is not self._told:
+            self._told = self._core.state
+            self._on_change(self)
 
     def _write_soon(self, data: str | None) -> None:
         if self._outbox is None:

@@ -8,6 +8,7 @@ import pytest
 
 from spaces_sdk.errors import RemovedError, SessionClosedError
 from spaces_sdk.events import (
+    CatchUpProgressed,
     CaughtUp,
     ConnectionState,
     Event,
@@ -118,6 +119,41 @@ async def test_a_saved_position_is_resumed_by_another_session(local_people: Loca
                 break
     texts = [e.message.content for e in got if isinstance(e, MessageReceived) and e.message.user_id is not None]
     assert texts == [f"missed {number}" for number in range(3)]
+
+
+async def test_a_long_past_is_resumed_page_by_page(local_people: LocalPeople) -> None:
+    room, ada, bob = await three(local_people)
+    saved, count = bob.session.position, 5_000
+    await bob.leave()
+    await same_position(ada)
+    await ada.leave()
+    async with local_people.sql() as connection:
+        await connection.execute(
+            """
+            insert into public.room_messages (id, room_id, user_id, message_type, content,
+                                              seq, revision, display_name, sender_kind)
+            select gen_random_uuid(), h.room_id, %s, 'user_text', n::text, h.head + n, h.head + n, 'Ada', 'human'
+            from spaces.room_heads h, generate_series(1, %s) n where h.room_id = %s
+            """,
+            (ada.user.user_id, count, room.id),
+        )
+        await connection.execute("update spaces.room_heads set head = head + %s where room_id = %s", (count, room.id))
+    texts: list[str] = []
+    progress: list[CatchUpProgressed] = []
+    async with bob.user.spaces.join(room.id) as again:
+        async for event in again.events(since=saved):
+            match event:
+                case MessageReceived(message=message) if message.user_id is not None:
+                    texts.append(message.content)
+                case CatchUpProgressed():
+                    progress.append(event)
+                case CaughtUp():
+                    break
+                case _:
+                    pass
+    assert texts == [str(number) for number in range(1, count + 1)]
+    assert len(progress) >= count // 200
+    assert progress[-1].at_pos > progress[0].at_pos > saved
 
 
 async def test_a_kicked_session_ends_and_the_others_follow(local_people: LocalPeople) -> None:

@@ -673,6 +673,38 @@ async def test_closing_leaves_nothing_whatever_was_under_way(state: str) -> None
             await asyncio.wait([task])
 
 
+async def test_states_are_told_as_they_change() -> None:
+    told: list[SocketState] = []
+
+    async def follow(client: RealtimeClient) -> None:
+        state = client.state
+        while state is not SocketState.CLOSED:
+            state = await client.state_after(state)
+            told.append(state)
+
+    async with world(linger_s=5, backoff_base_s=1, backoff_cap_s=1) as w:
+        follower = w.start(follow(w.client))
+        await settle()
+        channel = await w.joined()
+        await settle()
+        w.server.is_hanging = True
+        w.server.wire.cut()
+        again = w.start(w.client.channel("room").join(timeout_s=10))
+        await w.clock.advance(2)
+        w.server.is_hanging = False
+        assert told[:2] == [SocketState.CONNECTING, SocketState.OPEN]
+        assert told[-1] is SocketState.CONNECTING
+        assert w.client.stats.last_error.startswith("connection lost")
+        assert channel.state is ChannelState.CLOSED
+        await w.client.aclose()
+        await asyncio.wait([again, follower])
+        assert told[-1] is SocketState.CLOSED
+        with pytest.raises(UsageError):
+            await w.client.state_after(SocketState.CLOSED)
+        with pytest.raises(ConnectionLostError):
+            await again
+
+
 async def test_the_client_is_a_context_manager() -> None:
     server = MemoryServer()
     tokens = Tokens()
