@@ -12,7 +12,7 @@ from tests.chaos.cast import Actor
 from tests.chaos.commands import Status
 from tests.chaos.report import say
 from tests.chaos.stage import LEASE_S, SWEEP_S, Stage
-from tests.chaos.table import read_head, read_leases, read_online, read_truth
+from tests.chaos.table import read_growing, read_head, read_leases, read_online, read_truth
 from tests.chaos.verdict import Findings, Wrong
 from tests.chaos.views import judge_online, judge_views
 
@@ -71,6 +71,8 @@ async def until_whole(
             for actor, status in zip(ending.alive, statuses, strict=True)
             if status is None or status.state != "live" or status.position != head or status.read_to != head
         ]
+        if await read_growing(url, room_id):
+            late.append("a message is still being written")
         if not late and time.monotonic() > quiet_until_s and await read_head(url, room_id) == head:
             break
         if time.monotonic() - began_s > within_s:

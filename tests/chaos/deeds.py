@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from spaces_sdk.errors import OutcomeUnknownError, SessionClosedError, SpacesError
+from spaces_sdk.models import MessageType
 from spaces_sdk.session import RoomSession
 from tests.chaos.commands import Order
 from tests.chaos.journal import Journal
@@ -47,7 +48,7 @@ class Deeds:
 
     async def _do(self) -> None:
         random = self._random
-        rare = ["burst", "flood", "large", "edit", "react", "delete", "voice", "signal", "state", "leave"]
+        rare = ["burst", "flood", "large", "edit", "react", "delete", "voice", "signal", "state", "leave", "grow"]
         match random.choice(["send"] * 12 + rare):
             case "send":
                 await self._send("x" * random.choice([1, 40, 400]))
@@ -71,10 +72,19 @@ class Deeds:
                 await self._session.typing()
             case "state" if self._order.is_host:
                 await self._session.update_room_state(settings={"turn": random.random()}, timeout_s=5.0)
+            case "grow":
+                await self._grow()
             case "leave" if random.random() < 0.3:
                 await self._session.leave()  # and come back
             case _:
                 pass
+
+    async def _grow(self) -> None:
+        """A message that is written while all watch; a process that is killed meanwhile leaves it to the database."""
+        async with self._session.stream(message_type=MessageType.USER_TEXT, timeout_s=5.0) as out:
+            for number in range(self._random.randint(3, 15)):
+                await out.write(f"{number} ")
+                await asyncio.sleep(self._random.uniform(0.02, 0.3))
 
     async def _send(self, text: str) -> None:
         """Send, and write down what became of it, before and after."""

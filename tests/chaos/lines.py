@@ -32,6 +32,8 @@ class What(StrEnum):
     ENTER_FAILED = "enter_failed"
     ENDED = "ended"
     """The session ended unasked; `name` is the reason."""
+    GARBLED = "garbled"
+    """The parts of a message that grew did not add up to it; `name` says how."""
     CRASHED = "crashed"
     """What is no error of the SDK came out of it; `name` says what."""
 

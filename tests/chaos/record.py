@@ -47,6 +47,8 @@ def judge_journal(
                 findings.add(Wrong.ENDED_UNASKED, f"{who}: {line.name}")
             case What.ENDED:
                 record = None  # what is told from here on is another record's, from the head of its join
+            case What.GARBLED:
+                findings.add(Wrong.GARBLED, f"{who}: {line.name}")
             case What.CRASHED:
                 findings.add(Wrong.CRASHED, f"{who}: {line.name}")
             case _:

@@ -56,13 +56,13 @@ def recoveries_of(
     own = [fault for fault in faults if fault.session in (None, index)]
     recoveries: list[Recovery] = []
     previous_end = float("-inf")
-    for began_s, ended_s in _outages(lines, killed_at_s):
+    for began_s, ended_s, has_left in _outages(lines, killed_at_s):
         ends = [
             fault
             for fault in own
             if max(previous_end, began_s - _noticed_within_s(fault.kind)) <= fault.ended_s <= ended_s
         ]
-        if ends:
+        if ends and not has_left:
             last = max(ends, key=lambda fault: fault.ended_s)
             recoveries.append(Recovery(ended_s - last.ended_s, last.kind, index, ended_s))
         previous_end = ended_s
@@ -74,24 +74,23 @@ def _noticed_within_s(kind: str) -> float:
     return _SILENT_S if kind in _SILENT else _AT_ONCE_S
 
 
-def _outages(lines: Sequence[Line], killed_at_s: Sequence[float]) -> list[tuple[float, float]]:
-    """From not LIVE to LIVE; neither the first join nor an own leave is one."""
+def _outages(lines: Sequence[Line], killed_at_s: Sequence[float]) -> list[tuple[float, float, bool]]:
+    """From not LIVE to LIVE, and whether the session left by itself meanwhile; the first join is none."""
     marks = [(at_s, "killed") for at_s in killed_at_s]
     marks += [(line.at_s, line.name) for line in lines if line.what is What.STATE]
     # Whoever opens a reader has a session that is live.
     marks += [(line.at_s, "live") for line in lines if line.what is What.OPENED]
-    outages: list[tuple[float, float]] = []
+    outages: list[tuple[float, float, bool]] = []
     down_since: float | None = None
-    is_known = False
+    is_known = has_left = False
     for at_s, state in sorted(marks):
         if state == "live":
             if down_since is not None and is_known:
-                outages.append((down_since, at_s))
-            down_since, is_known = None, True
-        elif state == "closing":
-            is_known = False
-        elif down_since is None:
-            down_since = at_s
+                outages.append((down_since, at_s, has_left))
+            down_since, is_known, has_left = None, True, False
+        else:
+            down_since = at_s if down_since is None else down_since
+            has_left = has_left or state == "closing"
     return outages
 
 

@@ -97,6 +97,8 @@ class SessionProcess:
             async for event in reader:
                 self._since = reader.position
                 self._follower.follow(event)
+                while self._follower.garbled:
+                    self._note(What.GARBLED, self._follower.garbled.pop())
                 line = line_of(event, reader.position)
                 if line is not None:
                     self._journal.write(line)

@@ -80,6 +80,16 @@ async def read_head(db_url: str, room_id: UUID) -> int:
     return head
 
 
+async def read_growing(db_url: str, room_id: UUID) -> int:
+    """How many messages are still being written, or were left by somebody who died."""
+    async with await psycopg.AsyncConnection.connect(db_url) as conn:
+        return len(
+            await _column(
+                conn, "select 1 from public.room_messages where room_id = %s and status = 'streaming'", room_id
+            )
+        )
+
+
 async def _column(conn: psycopg.AsyncConnection, statement: str, room_id: UUID) -> list[Any]:
     cursor = await conn.execute(statement.encode(), [room_id])
     return [row[0] for row in await cursor.fetchall()]

@@ -31,6 +31,8 @@ class Wrong(StrEnum):
     NOT_LIVE = "not_live"
     """After everything was healed it did not become whole again."""
     ENDED_UNASKED = "ended_unasked"
+    GARBLED = "garbled"
+    """A message that grew: its parts did not add up to what it became."""
     CRASHED = "crashed"
 
 

@@ -98,6 +98,12 @@ def test_an_own_leave_is_no_outage() -> None:
     assert times(LIVE, state(5.0, "closing"), Line(what=What.OPENED, at_s=9.0), faults=[]) == []
 
 
+def test_an_own_leave_takes_the_fault_with_it() -> None:
+    left = [LIVE, state(5.0, "closing"), Line(what=What.OPENED, at_s=9.0)]
+    gap = [state(15.0, "stale"), state(15.1, "live")]
+    assert times(*left, *gap, faults=[Done("stall", 1, 3.0, 6.0)]) == [], "the gap is another matter"
+
+
 def test_quantiles() -> None:
     assert quantile([], 0.5) == 0.0
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0

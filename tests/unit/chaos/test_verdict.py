@@ -143,6 +143,7 @@ WRONG_RECORDS: dict[str, tuple[list[Line], Wrong]] = {
     "resumed too late": ([*LIVE[:4], Line(what=What.OPENED, at_s=5, pos=5), *LIVE[5:]], Wrong.LOST),
     "resumed too early": ([*LIVE[:5], Line(what=What.OPENED, at_s=5, pos=4), *LIVE[4:]], Wrong.DUPLICATED),
     "ended by itself": ([*LIVE, Line(what=What.ENDED, at_s=9, name="internal_error")], Wrong.ENDED_UNASKED),
+    "garbled": ([*LIVE, Line(what=What.GARBLED, at_s=9, name="a b, a c")], Wrong.GARBLED),
     "crashed": ([*LIVE, Line(what=What.CRASHED, at_s=9, name="KeyError()")], Wrong.CRASHED),
 }
 
