@@ -1,4 +1,4 @@
-"""What pg_cron does on a hosted project: sweeps of expired leases, clean-up of old rooms and old broadcasts."""
+"""What pg_cron does on a hosted project: sweeps of expired leases, clean-up of old rooms."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ _log = logging.getLogger(__name__)
 
 _CLEAN_EVERY_S = 3600.0
 _CONNECT_TIMEOUT_S = 10
-# Hosted Realtime keeps its messages for 72 hours.
-_PURGE = "delete from realtime.messages where inserted_at < (now() at time zone 'utc') - interval '72 hours'"
 _SWEEP = "select spaces.sweep_rooms()"
 _CLEAN = "select public.cleanup_inactive_rooms()"
 _MAX_BATCHES = 100
@@ -56,7 +54,6 @@ async def _sweep(conn: psycopg.AsyncConnection) -> None:
 
 
 async def _clean(conn: psycopg.AsyncConnection) -> None:
-    await conn.execute(_PURGE)
     for _ in range(_MAX_BATCHES):
         cursor = await conn.execute(_CLEAN)
         row = await cursor.fetchone()

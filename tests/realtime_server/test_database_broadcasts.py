@@ -218,6 +218,31 @@ async def test_a_stored_message_is_replayed_once_and_live_ones_follow(
     assert replayed == sorted(replayed, reverse=True), "the replayed ones come first"
 
 
+async def test_messages_are_kept_for_72_hours_and_the_rest_of_that_day(
+    start_server: ServerFactory, database: Database
+) -> None:
+    await database.execute("delete from realtime.messages")
+    store = (
+        "insert into realtime.messages (topic, extension, event, inserted_at)"
+        " select 'old', 'broadcast', h::text, (now() at time zone 'utc') - make_interval(hours => h)"
+        " from unnest(array[97, 71]) h"
+    )
+    await database.execute(store)
+
+    async def kept() -> list[str]:
+        cursor = await database.execute("select event from realtime.messages where topic = 'old'")
+        return [row[0] for row in await cursor.fetchall()]
+
+    assert len(await kept()) == 2
+    async with start_server(retention_check_s=0.05):
+
+        async def is_forgotten() -> bool:
+            return await kept() == ["71"]
+
+        await eventually(is_forgotten, 5)
+    await database.execute("delete from realtime.messages")
+
+
 async def test_it_waits_for_a_database_that_is_not_yet_set_up(
     realtime_cluster: PostgresCluster, database: Database
 ) -> None:

@@ -46,6 +46,12 @@ order by inserted_at desc
 limit %s
 """
 
+# By whole days: the real server drops the partition of a day.
+_FORGET = """
+delete from realtime.messages
+where inserted_at < date_trunc('day', (now() at time zone 'utc') - make_interval(secs => %s))
+"""
+
 _Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
 
@@ -177,6 +183,18 @@ class Authorizer:
         messages = [StoredMessage(*cast("tuple[str, str | None, str | None, bytes | None]", row)) for row in rows]
         messages.reverse()
         return messages
+
+    async def forget_old_messages(self, retention_h: float) -> None:
+        """Delete the stored messages of the days before so many hours ago.
+
+        Raises:
+            DatabaseUnavailableError: It could not be asked.
+        """
+        try:
+            async with self._connection() as connection:
+                await connection.execute(_FORGET, (retention_h * 3600,))
+        except psycopg.Error as error:
+            raise DatabaseUnavailableError(_describe(error)) from error
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[_Connection]:

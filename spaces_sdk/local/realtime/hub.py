@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spaces_sdk.clock import Clock
-from spaces_sdk.local.realtime.authorization import Authorizer
+from spaces_sdk.local.realtime.authorization import Authorizer, DatabaseUnavailableError
 from spaces_sdk.local.realtime.limits import PayloadGauge, RateCounter
 from spaces_sdk.local.realtime.outgoing import Outgoing, UserBroadcast
 from spaces_sdk.local.realtime.replication import ReplicationFollower
@@ -59,6 +59,7 @@ class Hub:
         await self.authorizer.open()
         self.tasks.start(self.follower.run(), name="replication")
         self.tasks.start(self._drop_idle_sockets(), name="idle-sockets")
+        self.tasks.start(self._forget_old_messages(), name="retention")
 
     async def aclose(self) -> None:
         """End everything that runs in the background. Idempotent."""
@@ -165,6 +166,15 @@ class Hub:
         while True:
             await self.clock.sleep(_REQUESTS_TICK_S)
             self.requests.tick()
+
+    async def _forget_old_messages(self) -> None:
+        while True:
+            await self.follower.wait_streaming()
+            try:
+                await self.authorizer.forget_old_messages(self.settings.retention_h)
+            except DatabaseUnavailableError as error:
+                _log.warning("old messages could not be deleted: %s", error)
+            await self.clock.sleep(self.settings.retention_check_s)
 
     async def _drop_idle_sockets(self) -> None:
         while True:

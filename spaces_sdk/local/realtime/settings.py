@@ -40,6 +40,8 @@ class RealtimeSettings:
     faithful_reconnect_base_s: float = 10.0
     faithful_reconnect_cap_s: float = 300.0
     replication_silence_s: float = 30.0
+    retention_h: float = 72.0
+    retention_check_s: float = 3600.0
 
     # Refusals held back.
     connect_error_delay_s: float = 2.0
