@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install check format ci ci-rest conformance bench-db bench-realtime sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions check format ci ci-rest conformance bench-db bench-realtime sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -37,6 +37,9 @@ test-db15: $(VENV)/.ready ## The same on another Postgres: POSTGRES_BIN=/usr/lib
 
 test-integration: $(VENV)/.ready ## The SDK against a running stack
 	$(BIN)/pytest -m integration $(ARGS)
+
+test-functions: $(VENV)/.ready ## The edge functions: on Deno in-process, on a running stack, many made-up requests
+	SPACES_TEST_PROBES=40 $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/functions $(ARGS)
 
 check: $(VENV)/.ready ## Lint, format, strict types, direction of imports; the TypeScript too
 	$(BIN)/ruff check .
@@ -68,7 +71,7 @@ chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, the
 
 ci: test ci-rest ## All of it
 
-ci-rest: check test-db15 test-install conformance sabotage chaos demo ## All of it but the test suite itself
+ci-rest: check test-db15 test-install test-functions conformance sabotage chaos demo ## All of it but the test suite itself
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,6 +22,21 @@ from spaces_sdk.local.gateway.settings import GatewaySettings
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _ALL_METHODS = [*_METHODS, "OPTIONS", "TRACE"]
+
+
+class _Anything(Convertor[str]):
+    """The rest of a path, whatever it decodes to: Starlette's own `path` ends at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
 
 
 def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
@@ -50,11 +66,11 @@ def make_app(settings: GatewaySettings, keys: KeyRing) -> Starlette:
 
     routes = [
         Route("/health", health, methods=["GET"]),
-        Route("/rest/v1/{rest:path}", proxy.lite, methods=_METHODS),
-        Route("/auth/v1/{rest:path}", proxy.lite, methods=_METHODS),
-        Route("/realtime/v1/api/{rest:path}", proxy.realtime, methods=_METHODS),
+        Route("/rest/v1/{rest:anything}", proxy.lite, methods=_METHODS),
+        Route("/auth/v1/{rest:anything}", proxy.lite, methods=_METHODS),
+        Route("/realtime/v1/api/{rest:anything}", proxy.realtime, methods=_METHODS),
         Route("/functions/v1/{name}", functions.serve, methods=_ALL_METHODS),
-        Route("/functions/v1/{name}/{rest:path}", functions.serve, methods=_ALL_METHODS),
-        Route("/{rest:path}", nothing, methods=_METHODS),
+        Route("/functions/v1/{name}/{rest:anything}", functions.serve, methods=_ALL_METHODS),
+        Route("/{rest:anything}", nothing, methods=_METHODS),
     ]
     return Starlette(routes=routes, middleware=[Middleware(CorsMiddleware)], lifespan=lifespan)

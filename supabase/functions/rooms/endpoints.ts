@@ -46,7 +46,7 @@ const STATE_FIELDS: Fields = {
   visibility: "string",
   isActive: "boolean",
 };
-const MAX_SEQ = Number.MAX_SAFE_INTEGER;
+const MAX_SEQ = 999_999_999_999_999;
 const MAX_PAGE = 200;
 
 async function createRoom({ request, query, call, joinBaseUrl }: Asked): Promise<Answer> {
