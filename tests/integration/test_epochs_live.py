@@ -36,14 +36,18 @@ async def test_five_kicks_in_a_moment(local_people: LocalPeople) -> None:
     ada, beside = await local_people.enter(host, room), await local_people.enter(host, other)
     (bob,) = await enter_all(local_people, room, ["Bob"])
     victims = await enter_all(local_people, room, [f"M{number}" for number in range(5)])
+    carol = await local_people.person("Carol")
     assert host.spaces.realtime.socket_count == 1, "both rooms on one socket, which a refused join would freeze"
 
     async with local_people.sql() as connection:
+        entering = asyncio.create_task(local_people.enter(carol, room.room_code))
         began = time.monotonic()
         for victim in victims:
             await connection.execute(REMOVE, (room.id, victim.user.user_id))
         took_s = time.monotonic() - began
     assert took_s < 1.0, "far apart is another test"
+    newcomer = await entering
+    assert newcomer.session.stats.joins_refused == 0, "who comes in meanwhile is not refused"
     sent_at = time.monotonic()
     await asyncio.gather(beside.session.send("beside"), bob.session.send("without them"))
     await beside.sees(MessageReceived, lambda e: e.message.content == "beside")
@@ -51,14 +55,15 @@ async def test_five_kicks_in_a_moment(local_people: LocalPeople) -> None:
 
     await asyncio.gather(is_live(ada.session), is_live(bob.session))
     await ada.session.send("on the new topic")
-    await same_position(ada, bob)
+    await same_position(ada, bob, newcomer)
+    unbroken(newcomer)
     for visit in (ada, bob):
         assert heard(visit) == ["without them", "on the new topic"]
         assert visit.session.topic.endswith(":6")
         assert visit.session.stats.joins_refused == 0
         assert visit.user.spaces.realtime.stats.joins_refused == 0
         assert visit.user.spaces.realtime.stats.losses == 0
-        assert sorted(p.display_name for p in visit.session.participants) == ["Ada", "Bob"]
+        assert sorted(p.display_name for p in visit.session.participants) == ["Ada", "Bob", "Carol"]
         assert visit.of(ParticipantLeft), "the first of the five came as an event"
         unbroken(visit)
     assert not beside.session.stats.gaps
