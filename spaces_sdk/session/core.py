@@ -177,7 +177,11 @@ class SessionCore:
             case DurableBroadcast(step=step, is_unknown=is_unknown):
                 if is_unknown and count_name(self.stats.unknown, event):
                     logger.info("room %s: events %r are newer than this version", self.room_id, event[:60])
-                self._take(self._ordering.offer(step))
+                if self._ordering.take_next(step):
+                    self.stats.live_steps += 1
+                    self._tell(step)
+                else:
+                    self._take(self._ordering.offer(step))
             case PassingBroadcast(event=MessageChunk() as chunk, head=head):
                 self._hear(chunk, head or 0)
                 self._hint(head)
@@ -271,13 +275,19 @@ class SessionCore:
         if step.event is None:
             self.log.move_to(step.pos)
             return
-        self.view.apply(step.event, step.at)
-        self.log.append(step.event)
-        self._grow(step.event)
-        if isinstance(step.event, ParticipantLeft) and step.event.reason in MOVING:
+        event = step.event
+        if isinstance(event, MessageReceived):
+            self.view.put(event.message)
+            self.log.append(event)
+            self._grow(event)
+            return
+        self.view.apply(event, step.at)
+        self.log.append(event)
+        self._grow(event)
+        if isinstance(event, ParticipantLeft) and event.reason in MOVING:
             self.work.is_topic_doubtful = True
             self.suspect(GapReason.TOPIC_MOVED)
-        if self._is_the_end(step.event):
+        if self._is_the_end(event):
             self.work.wants_verdict = True
             self._wake()
 

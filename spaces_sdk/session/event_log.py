@@ -15,17 +15,8 @@ from spaces_sdk.errors import SpacesError
 from spaces_sdk.events import CaughtUp, Event, RoomJoined
 from spaces_sdk.session.paging import Paging
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event in the ring.
-
-    Attributes:
-        run: For an event of a catch-up: where the run stood before the page that brought it.
-    """
-
-    event: Event
-    run: Paging | None = None
+Entry = tuple[Event, Paging | None]
+"""One event in the ring; for one of a catch-up also where the run stood before the page that brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,8 @@ class EventLog:
         self._entries: deque[Entry] = deque()
         self._size = size
         self._base = 0
-        self._anchor = Anchor(0, joined.pos or 0)
+        self._anchor_index = 0
+        self._anchor_position = joined.pos or 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._is_ended = False
         self._is_closed = False
@@ -69,7 +61,7 @@ class EventLog:
 
     @property
     def anchor(self) -> Anchor:
-        return self._anchor
+        return Anchor(self._anchor_index, self._anchor_position)
 
     @property
     def is_ended(self) -> bool:
@@ -94,22 +86,23 @@ class EventLog:
         """Add an event. Ignored after the end."""
         if self._is_ended:
             return
-        self._entries.append(Entry(event, run))
-        if len(self._entries) > self._size:
-            oldest = self._entries.popleft()
-            if self._anchor.index == self._base and oldest.run is None:
+        entries = self._entries
+        entries.append((event, run))
+        if len(entries) > self._size:
+            _, oldest_run = entries.popleft()
+            if self._anchor_index == self._base and oldest_run is None:
                 # After the anchor and no step of its own: signals alone must not push the anchor out of the ring.
-                self._anchor = Anchor(self._base + 1, self._anchor.position)
+                self._anchor_index = self._base + 1
             self._base += 1
         if isinstance(event, CaughtUp):
-            self._anchor = Anchor(self.tail, event.to_pos)
+            self._set_anchor(event.to_pos)
         elif event.pos is not None and not event.is_replayed:
-            self._anchor = Anchor(self.tail, event.pos)
+            self._set_anchor(event.pos)
         self._notify()
 
     def move_to(self, position: int) -> None:
         """The position moved without an event (a kind of step that this version does not know)."""
-        self._anchor = Anchor(self.tail, position)
+        self._set_anchor(position)
         self._notify()
 
     def end(self, final: Event | None, error: SpacesError | None) -> None:
@@ -139,7 +132,13 @@ class EventLog:
         finally:
             self._waiters.discard(waiter)
 
+    def _set_anchor(self, position: int) -> None:
+        self._anchor_index = self._base + len(self._entries)
+        self._anchor_position = position
+
     def _notify(self) -> None:
+        if not self._waiters:
+            return
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

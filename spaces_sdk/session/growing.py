@@ -29,6 +29,9 @@ class WaitingChunks:
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def keep(self, chunk: MessageChunk, head: int) -> None:
         """Keep one.
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from spaces_sdk.events import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each event, and that would take three times as long
 class Step:
     """One durable change as it came over the wire.
 
@@ -21,7 +21,7 @@ class Step:
         pos: The room's step that it is.
         event: What it says. None for a kind that this version does not know: it only moves the position.
         is_truncated: The content did not fit the transport; only a sync can tell it.
-        at: When the database wrote it; None if it did not say.
+        at: When the database wrote it, where that is told; None if it did not say.
     """
 
     pos: int
@@ -69,6 +69,19 @@ class Ordering:
     @property
     def is_catching_up(self) -> bool:
         return self._is_catching_up
+
+    def take_next(self, step: Step) -> bool:
+        """Take a live step if it is the next one and nothing waits, as nearly always; else `offer` it."""
+        if (
+            step.pos != self._position + 1
+            or self._aside
+            or self._is_catching_up
+            or self._has_dropped
+            or step.is_truncated
+        ):
+            return False
+        self._position = step.pos
+        return True
 
     def offer(self, step: Step) -> Taken:
         """A durable step came in live."""

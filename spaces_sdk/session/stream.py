@@ -116,15 +116,15 @@ class EventStream:
             self._fall_behind()
             return None
         index, self._cursor = self._cursor, self._cursor + 1
-        entry = self._log.entry(index)
-        if index < self._created_at and isinstance(entry.event, SignalReceived):
+        event, run = self._log.entry(index)
+        if index < self._created_at and isinstance(event, SignalReceived):
             return None  # of the moment, and the moment is over
-        if entry.run is not None:
-            if self._block_source is not entry.run:
-                self._block_source, self._block = entry.run, entry.run.copy()
+        if run is not None:
+            if self._block_source is not run:
+                self._block_source, self._block = run, run.copy()
             if self._block is not None:
-                self._block.observe(entry.event)
-        return entry.event
+                self._block.observe(event)
+        return event
 
     def _fall_behind(self) -> None:
         self._queue.append(EventsDropped(count=self._log.base - self._cursor))

@@ -35,7 +35,8 @@ class RoomView:
 
     def __init__(self, joined: JoinedRoom, *, message_count: int = 200) -> None:
         self._message_count = message_count
-        self._messages: dict[UUID, Message] = {}
+        # By the number of the id: that is hashed at once.
+        self._messages: dict[int, Message] = {}
         self._waiting = WaitingChunks()
         self._room = joined.room
         self._state = joined.state
@@ -43,7 +44,7 @@ class RoomView:
         self._me = joined.me
         self._as_of = joined.head
         for message in joined.messages:
-            self._put(message)
+            self.put(message)
 
     @property
     def room(self) -> Room:
@@ -76,7 +77,7 @@ class RoomView:
         """
         match event:
             case MessageReceived(message=message) | MessageUpdated(message=message):
-                self._put(message)
+                self.put(message)
                 return
             case _:
                 pass
@@ -100,7 +101,7 @@ class RoomView:
 
     def find_message(self, message_id: UUID) -> Message | None:
         """One of the newest messages."""
-        return self._messages.get(message_id)
+        return self._messages.get(message_id.int)
 
     def hear(self, chunk: MessageChunk, head: int) -> list[MessageChunk]:
         """Take a part of a message in.
@@ -116,7 +117,9 @@ class RoomView:
 
     def grow(self, message_id: UUID) -> list[MessageChunk]:
         """Add what waits for a message that may have come or changed just now; returns what was added."""
-        known = self._messages.get(message_id)
+        if not self._waiting:
+            return []
+        known = self._messages.get(message_id.int)
         if known is None:
             return []
         if known.status is not MessageStatus.STREAMING:
@@ -125,7 +128,7 @@ class RoomView:
         added = self._waiting.following(message_id, known.content)
         if added:
             content = known.content + "".join(chunk.text for chunk in added)
-            self._messages[message_id] = known.model_copy(update={"content": content})
+            self._messages[message_id.int] = known.model_copy(update={"content": content})
         return added
 
     def lacks_chunks(self, position: int) -> bool:
@@ -134,7 +137,7 @@ class RoomView:
         Args:
             position: All messages up to this step have been taken in.
         """
-        return self._waiting.lacks_some(position, self._messages.__contains__)
+        return self._waiting.lacks_some(position, lambda message_id: message_id.int in self._messages)
 
     def apply_snapshot(self, page: SyncPage) -> None:
         """Take in what the last page of a sync says of participants, state and room."""
@@ -146,22 +149,23 @@ class RoomView:
         if page.participants is not None:
             self._participants = {participant.user_id: participant for participant in page.participants}
 
-    def _put(self, message: Message) -> None:
-        known = self._messages.get(message.id)
+    def put(self, message: Message) -> None:
+        """Take a message in."""
+        known = self._messages.get(message.id.int)
         if known is not None:
             # Of one that is being written, who read later has more.
             if (message.revision, len(message.content)) >= (known.revision, len(known.content)):
-                self._messages[message.id] = message
+                self._messages[message.id.int] = message
             return
         newest = next(reversed(self._messages.values()), None)
         if newest is not None and message.seq < newest.seq:
             oldest = next(iter(self._messages.values()))
             if message.seq < oldest.seq:
                 return  # a change of a message that is older than all that are kept
-            self._messages[message.id] = message
-            self._messages = {m.id: m for m in sorted(self._messages.values(), key=lambda m: m.seq)}
+            self._messages[message.id.int] = message
+            self._messages = {m.id.int: m for m in sorted(self._messages.values(), key=lambda m: m.seq)}
         else:
-            self._messages[message.id] = message
+            self._messages[message.id.int] = message
         while len(self._messages) > self._message_count:
             del self._messages[next(iter(self._messages))]
 
