@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         CaughtUp,
         ConnectionState,
         ConnectionStateChanged,
+        EndReason,
         Event,
         EventsDropped,
         GapDetected,
@@ -138,8 +139,8 @@ _NAMES_OF = {
         "SessionExpiredError SpacesError StreamStoppedError TransportError UsageError"
     ),
     "events": (
-        "CatchUpProgressed CaughtUp ConnectionState ConnectionStateChanged Event EventsDropped GapDetected GapReason "
-        "LeftReason "
+        "CatchUpProgressed CaughtUp ConnectionState ConnectionStateChanged EndReason Event EventsDropped GapDetected "
+        "GapReason LeftReason "
         "MessageChunk MessageReceived MessageUpdated ParticipantJoined ParticipantLeft ParticipantUpdated "
         "RejoinRefused RoomError RoomJoined RoomLeft RoomMoved SessionEnded SignalKind SignalReceived "
         "StateUpdated VoiceStarted VoiceStopped"
@@ -178,6 +179,7 @@ __all__ = [
     "ConnectionState",
     "ConnectionStateChanged",
     "CreatedInvitation",
+    "EndReason",
     "Event",
     "EventsDropped",
     "GapDetected",

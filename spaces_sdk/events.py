@@ -41,6 +41,21 @@ class LeftReason(StrEnum):
     """They are no participants any more: their account was deleted."""
 
 
+class EndReason(StrEnum):
+    """Why a session was ended from outside."""
+
+    KICKED = "kicked"
+    BANNED = "banned"
+    ROOM_NOT_FOUND = "room_not_found"
+    """The room was deleted."""
+    ROOM_INACTIVE = "room_inactive"
+    """The room was closed."""
+    NOT_PARTICIPANT = "not_participant"
+    """The user has forgotten the room, from another session perhaps."""
+    ROOM_FULL = "room_full"
+    """The lease ran out, and the room stayed full."""
+
+
 class GapReason(StrEnum):
     """Why a session may have missed something."""
 
@@ -258,6 +273,10 @@ class RoomError(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(Event):
-    """The last event of a session that was ended from outside: kicked, banned, deleted, failed …"""
+    """The last event of a session that was ended from outside: kicked, banned, deleted, failed …
 
-    reason: str
+    Attributes:
+        reason: An `EndReason`, or the code of the error that the session could not get over.
+    """
+
+    reason: EndReason | str

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from spaces_sdk.errors import ConnectTimeoutError, JoinRejectedError, RateLimitedError, RemovedError, ServerError
-from spaces_sdk.events import ConnectionState
+from spaces_sdk.events import ConnectionState, EndReason, SessionEnded
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import EventStream, RoomSession
 from spaces_sdk.session.link import Link
@@ -529,6 +529,9 @@ async def test_fault(world: World, fault: Fault) -> None:
     if fault.ends_with is not None:
         assert isinstance(reader.error, RemovedError)
         assert session.error is reader.error
+        last = reader.events[-1]
+        assert isinstance(last, SessionEnded)
+        assert isinstance(last.reason, EndReason)
 
 
 async def test_a_room_that_stays_full_fails_the_session_after_its_time(world: World) -> None:
