@@ -18,8 +18,8 @@ _Dir = Annotated[
     ),
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite files that differ.")]
-# Called by a scheduler with a secret of its own, and not by a signed-in user.
-_DEPLOY = "supabase functions deploy cleanup --no-verify-jwt"
+# Both look at who calls by themselves: see docs/rest.md and docs/install.md.
+_DEPLOY = "supabase functions deploy NAME --no-verify-jwt"
 
 app = typer.Typer(
     help="Put the edge functions of spaces into your Supabase project.", no_args_is_help=True, rich_markup_mode=None
@@ -35,12 +35,14 @@ def functions() -> None:
 def copy(directory: _Dir = None, force: _Force = False, as_json: _Json = False) -> None:
     """Copy this package's edge functions into your project's `supabase/functions`, to be deployed by the Supabase CLI.
 
-    `cleanup` deletes rooms that have run out, for projects without pg_cron; it wants the secret CLEANUP_SECRET (32
-    characters or more) and is called by whatever schedules it. A file of yours in the same place is refused.
+    `rooms` serves the rooms over plain HTTP. `cleanup` deletes rooms that have run out, for projects without pg_cron;
+    it wants the secret CLEANUP_SECRET (32 characters or more) and is called by whatever schedules it. A file of yours
+    in the same place is refused.
 
     \b
     Examples:
       spaces functions copy
+      supabase functions deploy rooms --no-verify-jwt
       supabase secrets set CLEANUP_SECRET=$(openssl rand -hex 32)
       supabase functions deploy cleanup --no-verify-jwt
     """
@@ -54,7 +56,8 @@ def copy(directory: _Dir = None, force: _Force = False, as_json: _Json = False) 
         text = [
             f"{project.path}: {len(files.written)} files written, {len(files.replaced)} overwritten, "
             f"{len(files.unchanged)} there already.",
-            f"Next: supabase secrets set CLEANUP_SECRET=$(openssl rand -hex 32) && {_DEPLOY}",
+            f"Next: {_DEPLOY} for rooms; for cleanup too, once it has its secret: "
+            "supabase secrets set CLEANUP_SECRET=$(openssl rand -hex 32)",
         ]
         data = {
             "ok": True,

@@ -40,8 +40,10 @@ def up(
 ) -> None:
     """Run Supabase on this machine, for development: Postgres, REST, Auth and Realtime, with this package's migrations.
 
-    It stays in the foreground; Ctrl-C stops it. Data and keys stay in the data folder for the next time. It listens on
-    127.0.0.1 only. No Docker. The first start downloads Supabase Lite; later ones need no network.
+    Edge functions are served too: those of the project that it is called in (supabase/functions, here or above), else
+    this package's own; a changed file counts from the next request on. It stays in the foreground; Ctrl-C stops it.
+    Data and keys stay in the data folder for the next time. It listens on 127.0.0.1 only. No Docker. The first start
+    downloads Supabase Lite; later ones need no network.
 
     \b
     Examples:
@@ -62,13 +64,13 @@ def up(
             postgres_bin=postgres_bin,
             realtime_env={"SPACES_REALTIME_FAITHFUL_LOSS": "1"} if faithful_loss else {},
             has_trace=trace,
-            functions_dir=_functions_here(),
+            functions_dir=functions_here(),
             report=output.progress,
         )
         run_stack(settings, output, reset=reset)
 
 
-def _functions_here() -> Path | None:
+def functions_here() -> Path | None:
     """The functions of the project that this is called in; None if it has none, and the package's own are served."""
     from spaces_sdk.install.errors import InstallError
     from spaces_sdk.install.project import Project

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from spaces_sdk.codes import STATUS_OF_CODE, error_for_code
@@ -18,6 +20,7 @@ from spaces_sdk.errors import (
     SessionExpiredError,
     SpacesError,
 )
+from spaces_sdk.install.package_files import supabase_dir
 
 pytestmark = pytest.mark.unit
 
@@ -74,3 +77,10 @@ def test_the_wait_is_kept() -> None:
     error = error_for_code("rate_limited", "x", retry_after_s=4.5)
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == 4.5
+
+
+def test_the_edge_function_has_the_same_table() -> None:
+    text = (supabase_dir() / "functions" / "rooms" / "problems.ts").read_text()
+    table = re.search(r"DATABASE_CODES = \{(.*?)\}", text, flags=re.S)
+    assert table is not None
+    assert {code: int(status) for code, status in re.findall(r"(\w+): (\d+)", table[1])} == STATUS_OF_CODE
