@@ -68,11 +68,14 @@ async def _kill(fault: Fault, actor: Actor) -> str:
 
 async def _crowd(fault: Fault, stage: Stage) -> str:
     """Places are as many as users: whoever comes between takes somebody's."""
-    users = [actor.user_id for actor in stage.actors]
-    alone = [actor for actor in stage.actors if users.count(actor.user_id) == 1]
-    actor = alone[int(fault.strength * len(alone)) % len(alone)]
+    actor = stage.actors[fault.session or 0]
     if not actor.is_alive:
         return ""
+    async with stage.intruding:
+        return await _take_place(fault, actor, stage)
+
+
+async def _take_place(fault: Fault, actor: Actor, stage: Stage) -> str:
     _, intruder = stage.bystanders[-1]
     connection_id = uuid4()
     room = stage.room
@@ -88,7 +91,7 @@ async def _crowd(fault: Fault, stage: Stage) -> str:
     await asyncio.sleep(fault.lasts_s)
     with suppress(SpacesError):  # its lease runs out by itself
         await intruder.rooms.leave_room(room.id, connection_id=connection_id)
-    return f"session {actor.order.index} lost its place to another for {fault.lasts_s:.1f} s"
+    return f"lost its place to another for {fault.lasts_s:.1f} s"
 
 
 # -- the stack and the room --------------------------------------------------------------------------------

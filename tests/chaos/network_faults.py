@@ -81,7 +81,7 @@ async def _moment(is_over: Callable[[], bool], told: str, network: Network) -> s
         if is_over():
             break
         await asyncio.sleep(_POLL_S)
-    done = armed - network.armed
+    done = max(0, armed - network.armed)  # another fault of the kind may have begun meanwhile
     network.disarm()
     return f"{told}, {done} times" if done else ""
 

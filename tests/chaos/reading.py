@@ -44,10 +44,6 @@ def line_of(event: Event, position: int) -> Line | None:
                 from_pos=event.from_pos,
                 count=event.message_count,
             )
-        case ConnectionStateChanged():
-            return Line(what=What.STATE, at_s=at_s, name=event.state.value)
-        case GapDetected():
-            return Line(what=What.GAP, at_s=at_s, name=event.reason.value)
         case EventsDropped():
             return Line(what=What.DROPPED, at_s=at_s, count=event.count)
         case RoomJoined():
@@ -61,6 +57,17 @@ def line_of(event: Event, position: int) -> Line | None:
                 position=position,
                 is_replayed=event.is_replayed,
             )
+        case _:
+            return None
+
+
+def state_line_of(event: Event) -> Line | None:
+    """The line of what happens to the session itself; None for all else."""
+    match event:
+        case ConnectionStateChanged():
+            return Line(what=What.STATE, at_s=time.monotonic(), name=event.state.value)
+        case GapDetected():
+            return Line(what=What.GAP, at_s=time.monotonic(), name=event.reason.value)
         case _:
             return None
 

@@ -59,7 +59,7 @@ OF_NETWORK: Final = frozenset({Kind.CUT, Kind.REFUSE, Kind.STALL, Kind.DELAY, Ki
 OF_BROADCASTS: Final = frozenset({Kind.LOSE, Kind.DOUBLE, Kind.SWAP})
 _PARTS: Final = frozenset({Kind.REALTIME, Kind.GATEWAY, Kind.LITE, Kind.POSTGRES})
 OF_STACK: Final = _PARTS | {Kind.REPLICATION, Kind.BACKENDS, Kind.LOCK, Kind.FREEZE}
-OF_ROOM: Final = frozenset({Kind.EPOCH, Kind.CROWD})
+OF_ROOM: Final = frozenset({Kind.EPOCH})
 
 # Seconds from and to; where a second pair stands, two in five take it: longer than a lease, 12 s here.
 _LASTS: Final[dict[Kind, Sequence[tuple[float, float]]]] = {
@@ -82,6 +82,16 @@ _AT_ONCE: Final = ((0.0, 0.0),)
 _PAUSE_S: Final = 1.6
 _PAUSE_OF_STACK_S: Final = 5.5
 FROZEN_PARTS: Final = ("realtime", "gateway", "lite")
+
+
+def owner_of(index: int) -> int:
+    """The session whose user this one is: a quarter of the sessions are another tab of the one before."""
+    return index - 1 if index % 4 == 3 else index
+
+
+def is_alone(index: int, sessions: int) -> bool:
+    """Nobody else has its user."""
+    return [owner_of(each) for each in range(sessions)].count(owner_of(index)) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,7 @@ class Fault:
         if self.kind in OF_STACK:
             return "stack"
         if self.kind in OF_ROOM:
-            return "room" if self.kind is Kind.EPOCH else "a place"
+            return "room"
         return "all" if self.session is None else f"session {self.session}"
 
 
@@ -141,6 +151,9 @@ def _fault(random: Random, at_s: float, kind: Kind, *, seconds: float, sessions:
     is_of_session = kind not in OF_STACK and kind not in OF_ROOM
     first = 1 if kind is Kind.KICK else 0  # session 0 is the host's, who cannot be kicked
     session = first + int(chosen * (sessions - first)) if is_of_session else None
+    if kind is Kind.CROWD:
+        alone = [index for index in range(sessions) if is_alone(index, sessions)]
+        session = alone[int(chosen * len(alone))]
     if kind in OF_NETWORK | OF_BROADCASTS and is_for_all < 0.2:
         session = None
     lasts_s = low + (high - low) * share

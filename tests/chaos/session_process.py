@@ -26,7 +26,7 @@ from tests.chaos.deeds import Deeds
 from tests.chaos.follower import Follower
 from tests.chaos.journal import Journal, is_removal, read_journal, saved_position
 from tests.chaos.lines import Line, What
-from tests.chaos.reading import line_of
+from tests.chaos.reading import line_of, state_line_of
 from tests.chaos.refresh_gate import RefreshGate
 
 _CALM_PAUSE_S = 0.5
@@ -81,14 +81,26 @@ class SessionProcess:
         async with spaces.join(order.room_code, display_name=order.name, options=options) as session:
             self._session = session
             deeds = Deeds(session, order, self._random, self._journal)
-            acting = asyncio.create_task(deeds.run(lambda: self._is_quiet), name="deeds")
+            aside = [
+                asyncio.create_task(deeds.run(lambda: self._is_quiet), name="deeds"),
+                asyncio.create_task(self._watch(session), name="states"),
+            ]
             try:
                 await self._read(session)
             finally:
-                acting.cancel()
-                await asyncio.wait([acting])
-                if not acting.cancelled():
-                    acting.result()
+                for task in aside:
+                    task.cancel()
+                await asyncio.wait(aside)
+                for task in aside:
+                    if not task.cancelled():
+                        task.result()
+
+    async def _watch(self, session: RoomSession) -> None:
+        """Note each state when it comes: the other reader may be slow."""
+        with suppress(SpacesError):
+            async for event in session.events():
+                if (line := state_line_of(event)) is not None:
+                    self._journal.write(line)
 
     async def _read(self, session: RoomSession) -> None:
         reader = session.events(since=self._since)

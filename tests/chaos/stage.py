@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from spaces_sdk.models import Room
 from tests.chaos.cast import ROOT, Actor
 from tests.chaos.commands import Order
 from tests.chaos.proxy import Network
+from tests.chaos.schedule import owner_of
 
 LEASE_S: Final = 12.0
 SWEEP_S: Final = 2.0
@@ -50,7 +52,8 @@ class Stage:
 
     Attributes:
         host: The host's client, by a way of its own that no fault touches; it kicks.
-        bystanders: They have no session: the room moves when they are kicked.
+        bystanders: They have no session: the room moves when they are kicked. The last one takes places.
+        intruding: Held while it does.
     """
 
     stack: LocalStack
@@ -59,6 +62,7 @@ class Stage:
     host: Spaces
     bystanders: list[tuple[Account, Spaces]]
     folder: Path
+    intruding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def networks(self) -> list[Network]:
@@ -85,8 +89,7 @@ async def set_stage(*, sessions: int, seed: int, folder: Path, message_limit: in
             )
         )
         await _shorten(stack)
-        # A quarter of the sessions are another tab of the user before.
-        users = [index - 1 if index % 4 == 3 else index for index in range(sessions)]
+        users = [owner_of(index) for index in range(sessions)]
         accounts = {index: await _account(stack) for index in sorted(set(users))}
         host = await held.enter_async_context(Spaces(stack.url, stack.publishable_key))
         await host.auth.sign_in_with_password(email=accounts[0].email, password=accounts[0].password)

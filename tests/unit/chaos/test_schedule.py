@@ -27,6 +27,7 @@ def test_each_kind_has_its_turn_in_a_minute(seed: int) -> None:
     assert all(fault.session is None or 0 <= fault.session < 6 for fault in faults)
     assert all(fault.session != 0 for fault in faults if fault.kind is Kind.KICK), "the host cannot be kicked"
     assert {fault.target for fault in faults if fault.kind in OF_STACK} == {"stack"}
+    assert all(fault.session in (0, 1, 4, 5) for fault in faults if fault.kind is Kind.CROWD), "2 and 3 are one user"
 
 
 def test_a_long_run_has_hundreds_and_none_is_left_out() -> None:
