@@ -69,6 +69,8 @@ class GapReason(StrEnum):
     RESUMED = "resumed"
     LIMIT_REACHED = "limit_reached"
     CHUNK_MISSING = "chunk_missing"
+    DATABASE_BEHIND = "database_behind"
+    """It was set back to an earlier time, or says so: it does not know a step that this session has."""
 
 
 class SignalKind(StrEnum):

@@ -82,6 +82,7 @@ class Connector:
         self._wake = wake
         self._end = end
         self._synced_join = 0
+        self._ahead_at: int | None = None
         self.last_error: SpacesError | None = None
         self._refused_since: float | None = None
         self.heartbeats = Heartbeats(
@@ -133,6 +134,7 @@ class Connector:
     def _on_status(self, status: LeaseStatus) -> None:
         core = self._core
         core.recovered("heartbeat")
+        self._check_database_knows_us(status.head)
         match judge(status, position=core.position, epoch=core.epoch):
             case Verdict.ENDED:
                 self._end(removal(status.status))
@@ -144,6 +146,14 @@ class Connector:
                 self._tasks.start(self._doubt_position(status.head or 0), name="heartbeat-ahead")
             case Verdict.LIVE:
                 pass
+
+    def _check_database_knows_us(self, head: int | None) -> None:
+        """A database that was set back goes on counting from there, and its steps would all look like duplicates."""
+        position, known = self._core.position, self._ahead_at
+        # An answer may be older than what came in while it was on its way; what was had before it was asked for is not.
+        self._ahead_at = position if head is not None and head < position else None
+        if head is not None and known is not None and head < known:
+            self._core.suspect(GapReason.DATABASE_BEHIND)
 
     async def _doubt_position(self, head: int) -> None:
         """A live event may be on its way still: only what has not come a moment later is missing."""

@@ -174,9 +174,11 @@ class SessionCore:
     def take_broadcast(self, event: str, payload: object) -> None:
         """Take one broadcast of the room's topic in. Never raises for what it says."""
         match parse_broadcast(event, payload, self.room_id):
-            case DurableBroadcast(step=step, is_unknown=is_unknown):
+            case DurableBroadcast(step=step, is_unknown=is_unknown, is_malformed=is_malformed):
                 if is_unknown and count_name(self.stats.unknown, event):
                     logger.info("room %s: events %r are newer than this version", self.room_id, event[:60])
+                if is_malformed:
+                    self._count_unreadable(event)
                 if self._ordering.take_next(step):
                     self.stats.live_steps += 1
                     self._tell(step)
@@ -196,8 +198,14 @@ class SessionCore:
                 self.work.is_deleted = True
                 self._wake()
             case UnreadableBroadcast(kind=kind, is_malformed=is_malformed):
-                if count_name(self.stats.unreadable if is_malformed else self.stats.unknown, kind) and is_malformed:
-                    logger.warning("room %s: a broadcast %r could not be read", self.room_id, kind[:60])
+                if is_malformed:
+                    self._count_unreadable(kind)
+                elif count_name(self.stats.unknown, kind):
+                    logger.info("room %s: events %r are newer than this version", self.room_id, kind[:60])
+
+    def _count_unreadable(self, kind: str) -> None:
+        if count_name(self.stats.unreadable, kind):
+            logger.warning("room %s: a broadcast %r could not be read", self.room_id, kind[:60])
 
     def _hint(self, head: int | None) -> None:
         # While a catch-up runs the steps up to that head may wait aside; its end finds what is missing.

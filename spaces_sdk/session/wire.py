@@ -40,10 +40,15 @@ _DATED: Final = frozenset({"room:voice-started"})
 
 @dataclass(slots=True)
 class DurableBroadcast:
-    """A step of the room; one of an unknown kind moves the position and says nothing."""
+    """A step of the room; one of an unknown kind moves the position and says nothing.
+
+    Attributes:
+        is_malformed: Its content could not be read.
+    """
 
     step: Step
     is_unknown: bool = False
+    is_malformed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +106,14 @@ def parse_broadcast(event: str, payload: object, room_id: UUID) -> Broadcast:
         return UnreadableBroadcast(event, is_malformed=durable is not None)
     if durable is None:
         return DurableBroadcast(Step(pos, None), is_unknown=True)
-    if body.get("is_truncated") is not True:
-        try:
-            return DurableBroadcast(
-                Step(pos, durable(pos, body), at=_time(body.get("at")) if event in _DATED else None)
-            )
-        except (KeyError, TypeError, ValueError):
-            pass  # The step is certain, its content is not: the database will tell it.
-    return DurableBroadcast(Step(pos, None, is_truncated=True))
+    if body.get("is_truncated") is True:
+        return DurableBroadcast(Step(pos, None, is_truncated=True))
+    try:
+        at = _time(body.get("at")) if event in _DATED else None
+        return DurableBroadcast(Step(pos, durable(pos, body), at=at))
+    except (KeyError, TypeError, ValueError):
+        # The step is certain, its content is not: the database will tell it.
+        return DurableBroadcast(Step(pos, None, is_truncated=True), is_malformed=True)
 
 
 def _passing(event: str, body: Mapping[str, Any]) -> Broadcast | None:

@@ -50,6 +50,22 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         test="tests/unit/session/test_faults.py::test_fault[the_last_one_is_lost_and_the_first_heartbeat_finds_it]",
     ),
     Sabotage(
+        name="tasks-left-behind",
+        breaks="closing leaves no task: a session that ends does not end what it started",
+        file="spaces_sdk/session/runtime.py",
+        old="            await self._tasks.cancel()\n",
+        new="",
+        test="tests/unit/session/test_leaks.py::test_a_thousand_visits_leave_nothing",
+    ),
+    Sabotage(
+        name="set-back-unnoticed",
+        breaks="never a silent stop: a database that was set back counts anew, and all its steps are dropped as known",
+        file="spaces_sdk/session/connector.py",
+        old="        self._check_database_knows_us(status.head)\n",
+        new="",
+        test="tests/unit/session/test_bad_input.py::test_a_database_that_was_set_back_is_no_silent_end",
+    ),
+    Sabotage(
         name="open-outcome-hidden",
         breaks="what was perhaps stored is never said not to be: a lost answer is forgotten with the connection",
         file="spaces_sdk/session/sending.py",
