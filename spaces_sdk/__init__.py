@@ -24,6 +24,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from spaces_sdk.auth import AuthClient, AuthSession, ConfirmationRequired, SignedIn, User
+    from spaces_sdk.bots import (
+        Bot,
+        CannedModel,
+        CommandError,
+        Context,
+        HandlerOverflowError,
+        host_only,
+        moderators_only,
+    )
     from spaces_sdk.client import Spaces
     from spaces_sdk.clock import Clock, SystemClock
     from spaces_sdk.config import ApiKey, KeyKind, ProjectConfig
@@ -126,6 +135,7 @@ if TYPE_CHECKING:
 
 _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
+    "bots": "Bot CannedModel CommandError Context HandlerOverflowError host_only moderators_only",
     "client": "Spaces",
     "clock": "Clock SystemClock",
     "config": "ApiKey KeyKind ProjectConfig",
@@ -165,11 +175,14 @@ __all__ = [
     "AuthSession",
     "Ban",
     "BegunStream",
+    "Bot",
+    "CannedModel",
     "CatchUpProgressed",
     "CaughtUp",
     "ChannelError",
     "CleanupResult",
     "Clock",
+    "CommandError",
     "ConfigError",
     "ConfirmationRequired",
     "ConflictError",
@@ -178,12 +191,14 @@ __all__ = [
     "ConnectionLostError",
     "ConnectionState",
     "ConnectionStateChanged",
+    "Context",
     "CreatedInvitation",
     "EndReason",
     "Event",
     "EventsDropped",
     "GapDetected",
     "GapReason",
+    "HandlerOverflowError",
     "InvalidCredentialsError",
     "InvalidRequestError",
     "Invitation",
@@ -262,6 +277,8 @@ __all__ = [
     "VoiceStarted",
     "VoiceStopped",
     "__version__",
+    "host_only",
+    "moderators_only",
 ]
 
 

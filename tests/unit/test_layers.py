@@ -18,6 +18,8 @@ LAYERS = [
     {"rpc", "auth", "rooms"},
     {"session"},
     {"client", "network"},
+    {"bots"},
+    {"testing"},
     {"install"},
     {"local"},
     {"demo", "cli"},

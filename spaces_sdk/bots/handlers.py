@@ -1,0 +1,59 @@
+"""What a bot has to do when: everything that the decorators register."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spaces_sdk.bots.commands import CommandTable
+from spaces_sdk.bots.context import Context
+from spaces_sdk.events import Event
+
+RoomHook = Callable[[Context], Awaitable[object]]
+EventFunction = Callable[[Context, Any], Awaitable[object]]
+ErrorHook = Callable[[Context, Exception], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler:
+    """A function for a kind of event.
+
+    Attributes:
+        from_bots: Also what other bots say.
+        from_self: Also what the bot itself does.
+    """
+
+    kind: type[Event]
+    function: EventFunction
+    from_bots: bool = False
+    from_self: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MessageHandler:
+    """A function for messages that are no commands."""
+
+    function: RoomHook
+    from_bots: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timer:
+    """A function that is called again and again, in each room."""
+
+    function: RoomHook
+    pause_s: float
+
+
+@dataclass(slots=True)
+class Handlers:
+    """All of one bot, in the order of their registration."""
+
+    commands: CommandTable
+    events: list[Handler] = field(default_factory=list[Handler])
+    messages: list[MessageHandler] = field(default_factory=list[MessageHandler])
+    timers: list[Timer] = field(default_factory=list[Timer])
+    ready: list[RoomHook] = field(default_factory=list[RoomHook])
+    close: list[RoomHook] = field(default_factory=list[RoomHook])
+    errors: list[ErrorHook] = field(default_factory=list[ErrorHook])

@@ -1,0 +1,115 @@
+"""Runs a bot in rooms of a project: sessions, signals, and new tries after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from spaces_sdk.client import Spaces
+from spaces_sdk.errors import ConfigError, RemovedError, RoomFullError, SpacesError, UsageError
+from spaces_sdk.realtime.backoff import backoff
+
+if TYPE_CHECKING:
+    from spaces_sdk.bots.bot import Bot
+
+logger = logging.getLogger("spaces_sdk.bots")
+
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 60.0
+CALM_S: Final = 120.0
+"""A session that lived so long was no failed try: the pauses begin anew."""
+
+_ENDED: Final = frozenset({"kicked", "banned", "room_not_found", "room_inactive", "not_participant"})
+EMAIL_VARIABLE: Final = "SPACES_BOT_EMAIL"
+PASSWORD_VARIABLE: Final = "SPACES_BOT_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+async def serve_rooms(bot: Bot, spaces: Spaces, rooms: Sequence[str | UUID]) -> None:
+    """Each room in a task of its own, until all have ended; see `Bot.start`."""
+    if not rooms:
+        raise UsageError("cannot start the bot: no room is named", hint="pass the code of a room")
+    tasks = [asyncio.create_task(_serve(bot, spaces, room), name=f"bot in {room}") for room in dict.fromkeys(rooms)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
+    pauses = backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311 - spreads retries
+    has_joined = False
+    while True:
+        began = bot.clock.monotonic()
+        try:
+            async with spaces.join(room, display_name=bot.name) as session:
+                has_joined = True
+                logger.info("%s is in %s", bot.name, room)
+                await bot.serve(session).run()
+        except RemovedError as error:
+            if error.code in _ENDED:
+                logger.info("%s is out of %s: %s", bot.name, room, error.code)
+                return
+            failure: SpacesError = error
+        except SpacesError as error:
+            if not (error.retryable or (has_joined and isinstance(error, RoomFullError))):
+                raise
+            failure = error
+        else:
+            return
+        if bot.clock.monotonic() - began > CALM_S:
+            pauses = backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311
+        pause_s = next(pauses)
+        logger.warning("%s lost %s: %s; again in %.1f s", bot.name, room, failure, pause_s)
+        await bot.clock.sleep(pause_s)
+
+
+def run_from_env(bot: Bot, rooms: Sequence[str]) -> None:
+    """`Bot.run`: signs in with what the environment says, and ends at Ctrl-C and SIGTERM."""
+    credentials = [os.environ.get(name, "") for name in (EMAIL_VARIABLE, PASSWORD_VARIABLE)]
+    if not all(credentials):
+        raise ConfigError(
+            f"cannot run the bot: {EMAIL_VARIABLE} or {PASSWORD_VARIABLE} is not set",
+            code="missing_credentials",
+            hint="`spaces bot create NAME` makes an account and prints both",
+        )
+    if not rooms:
+        raise UsageError(
+            "cannot run the bot: no room is named", hint="pass the code of a room, or set SPACES_BOT_ROOMS"
+        )
+    spaces = Spaces.from_env()
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_until_signal(bot, spaces, rooms, *credentials))
+
+
+async def _until_signal(bot: Bot, spaces: Spaces, rooms: Sequence[str], email: str, password: str) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine
+    is_told = False
+
+    def stop() -> None:
+        nonlocal is_told
+        is_told = True
+        task.cancel()
+
+    with suppress(NotImplementedError):  # Windows has no signal handlers of the loop; Ctrl-C works there
+        loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        async with spaces:
+            await spaces.auth.sign_in_with_password(email=email, password=password)
+            await bot.start(spaces, *(room.strip() for room in rooms))
+    except asyncio.CancelledError:
+        if not is_told:
+            raise
+    logger.info("%s has ended", bot.name)
