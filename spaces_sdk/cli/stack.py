@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,8 @@ _Trace = Annotated[
     bool, typer.Option("--trace", help="Show each frame that goes in and out of Realtime, without tokens.")
 ]
 _DEFAULT_DATA_DIR = Path(".spaces")
+# Those of this package's own functions; a project's have its `functions/.env`.
+_FUNCTION_SETTINGS = ("SPACES_JOIN_BASE_URL", "SPACES_ALLOWED_ORIGINS", "CLEANUP_SECRET")
 
 
 def up(
@@ -65,6 +68,7 @@ def up(
             realtime_env={"SPACES_REALTIME_FAITHFUL_LOSS": "1"} if faithful_loss else {},
             has_trace=trace,
             functions_dir=functions_here(),
+            functions_env={name: os.environ[name] for name in _FUNCTION_SETTINGS if name in os.environ},
             report=output.progress,
         )
         run_stack(settings, output, reset=reset)

@@ -240,6 +240,14 @@ async def test_request_ids_come_back_and_into_the_log(ada: Caller, stack: LocalS
     assert ada.token not in "\n".join(log)
 
 
+async def test_codes_do_not_stand_in_the_log(ada: Caller, stack: LocalStack) -> None:
+    room = await ada.create()
+    ok(await ada.get(f"/rooms/code/{room['roomCode']}"))
+    log = (stack.folder.logs / "function-rooms.log").read_text()
+    assert '"/code/…"' in log
+    assert room["roomCode"] not in log
+
+
 async def test_a_browser_may_call_from_anywhere(http: httpx.AsyncClient, ada: Caller) -> None:
     asked = {"origin": "https://app.example", "access-control-request-method": "PATCH"}
     answer = await http.options(f"{BASE}/rooms/{uuid4()}/state", headers=asked)

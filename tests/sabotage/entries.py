@@ -316,4 +316,28 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="",
         test="tests/db/test_plans.py::test_no_table_that_grows_is_read_whole[cleanup_inactive_rooms-force_custom_plan]",
     ),
+    Sabotage(
+        name="rest-as-nobody-in-particular",
+        breaks="each REST request runs as its caller: the function goes to the database with its own key",
+        file="supabase/functions/rooms/database.ts",
+        old="authorization: `Bearer ${token}`,",
+        new='authorization: `Bearer ${Deno.env.get("SUPABASE_SERVICE_ROLE_KEY")}`,',
+        test="tests/functions/test_rooms_api.py::test_a_participant_who_is_there_sees_the_others",
+    ),
+    Sabotage(
+        name="rest-unlimited",
+        breaks="100 REST requests in 15 minutes: what is over the limit is answered all the same",
+        file="supabase/functions/rooms/limit.ts",
+        old="if (answer.ok === false) throw refused(answer, headers);",
+        new="",
+        test="tests/functions/test_rooms_api.py::test_requests_are_limited_and_say_how_much_is_left",
+    ),
+    Sabotage(
+        name="rest-tag-by-head-alone",
+        breaks="what is held is what would be answered: who went offline without a step does not change the tag",
+        file="supabase/functions/rooms/shapes.ts",
+        old="JSON.stringify(unstepped)",
+        new="JSON.stringify(unstepped === undefined)",
+        test="tests/functions/test_rooms_api.py::test_a_growing_message_and_who_is_online_change_the_tag_without_a_step",
+    ),
 )

@@ -33,7 +33,7 @@ export function makeHandler(
     response.headers.set("x-content-type-options", "nosniff");
     const cors = corsHeaders(request.headers.get("origin"), origins);
     for (const [name, value] of Object.entries(cors)) response.headers.append(name, value);
-    const path = placeOf(request).slice(0, 200);
+    const path = placeOf(request).replace(/^\/code\/.*/s, "/code/…").slice(0, 200); // a code opens a room: not for logs
     const ms = Math.round(performance.now() - startedAt);
     log(JSON.stringify({ requestId, method: request.method, path, status: response.status, ms }));
     return response;
