@@ -20,8 +20,8 @@ from spaces_sdk.realtime import RealtimeClient
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
 from tests.support.fake_room import FakeApi, FakeRoom
 
-MESSAGES: Final = 3000
-TURNS: Final = 4
+MESSAGES: Final = 2000
+TURNS: Final = 8
 AT_MOST: Final = 2.0
 
 Hear = Callable[[int], Awaitable[None]]

@@ -126,8 +126,8 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         name="gap-kept-in-memory",
         breaks="memory does not grow with a gap: every event of a session is kept",
         file="spaces_sdk/session/event_log.py",
-        old="        if len(self._entries) > self._size:\n",
-        new="        if len(self._entries) > 1_000_000_000:\n",
+        old="        if len(entries) > self._size:\n",
+        new="        if len(entries) > 1_000_000_000:\n",
         test="tests/unit/session/test_long_gaps.py::test_a_session_that_was_away_for_a_hundred_thousand_messages",
     ),
     Sabotage(
