@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -72,6 +73,11 @@ class Context:
         if state is None:
             raise NotJoinedError("cannot read the room's state: the bot is not in it")
         return state
+
+    @property
+    def now(self) -> datetime:
+        """The time, aware, UTC, by the bot's clock, which a test turns."""
+        return self._tools.clock.now()
 
     @property
     def participants(self) -> list[Participant]:

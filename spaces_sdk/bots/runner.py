@@ -60,6 +60,9 @@ async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
                 return
             failure: SpacesError = error
         except SpacesError as error:
+            if has_joined and error.code in _ENDED:  # it ended while the bot was coming back
+                logger.info("%s is out of %s: %s", bot.name, room, error.code)
+                return
             if not (error.retryable or (has_joined and isinstance(error, RoomFullError))):
                 raise
             failure = error
@@ -78,7 +81,6 @@ def run_from_env(bot: Bot, rooms: Sequence[str]) -> None:
     if not all(credentials):
         raise ConfigError(
             f"cannot run the bot: {EMAIL_VARIABLE} or {PASSWORD_VARIABLE} is not set",
-            code="missing_credentials",
             hint="`spaces bot create NAME` makes an account and prints both",
         )
     if not rooms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from spaces_sdk.cli import functions, migrations
+from spaces_sdk.cli import bot, functions, migrations
 from spaces_sdk.cli.demo import demo
 from spaces_sdk.cli.migrate import migrate
 from spaces_sdk.cli.stack import down, status, up
@@ -30,6 +30,7 @@ app.command("status", short_help="Show address, keys and state of a running stac
 
 app.command("demo", short_help="See three people and a bot in one room.")(demo)
 
+app.add_typer(bot.app, name="bot", short_help="Make the account of a bot, and run bots.")
 app.add_typer(migrations.app, name="migrations", short_help="Put the SQL into your Supabase project, or take it out.")
 app.add_typer(functions.app, name="functions", short_help="Put the edge functions into your Supabase project.")
 app.command("migrate", short_help="Apply the SQL to a database without the Supabase CLI.")(migrate)

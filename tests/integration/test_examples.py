@@ -92,7 +92,7 @@ async def test_the_echo_bot_answers_as_a_bot(people: People) -> None:
         await ada.spaces.rooms.delete_room(room.id)
         out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
         assert process.returncode == 0, out.decode()
-        assert "the room has ended for the bot" in out.decode()
+        assert f"Echo is out of {room.room_code}: room_not_found" in out.decode()
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,0 +1,72 @@
+"""`spaces bot run --console`: a room without a server, in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from threading import Thread
+from typing import Final
+
+import typer
+
+from spaces_sdk.bots import Bot
+from spaces_sdk.clock import SystemClock
+from spaces_sdk.errors import SpacesError
+from spaces_sdk.events import Event, MessageReceived, MessageUpdated
+from spaces_sdk.models import MessageStatus, MessageType, Role
+from spaces_sdk.testing import MemoryRoom
+
+YOU: Final = "you"
+LAST_WORDS_S: Final = 5.0
+
+
+class ConsoleRoom(MemoryRoom):
+    """Prints what the bot says."""
+
+    def tell(self, event: Event) -> None:
+        super().tell(event)
+        match event:
+            case MessageReceived(message=message) | MessageUpdated(message=message) if (
+                message.user_id == self.me.user_id and message.status is MessageStatus.FINAL
+            ):
+                if message.message_type is MessageType.AI_RESPONSE:
+                    typer.echo(f"{message.display_name}: {message.content}")
+            case _:
+                pass
+
+
+async def talk(bot: Bot) -> None:
+    """Say each line of stdin to the bot, until its end or Ctrl-C. `/as bob` goes on as somebody else."""
+    room = ConsoleRoom(SystemClock(), bot.name, [YOU], bot_role=Role.MODERATOR)
+    served = bot.serve(room, clock=SystemClock())
+    typer.echo(f"# {bot.name} is here; you are the host. `/as bob` speaks as somebody else, Ctrl-D ends.", err=True)
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    # A daemon: nothing can wake a thread that waits for the terminal, and the command must end all the same.
+    Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True).start()
+    serving = asyncio.create_task(served.run(), name="console")
+    name = YOU
+    try:
+        while line := await lines.get():
+            text = line.strip()
+            if text.startswith("/as "):
+                name = text.removeprefix("/as ").strip() or YOU
+            elif text:
+                try:
+                    room.say(name, text)
+                except SpacesError as error:
+                    typer.echo(f"# {error}", err=True)
+        for _ in range(int(LAST_WORDS_S / 0.05)):
+            await asyncio.sleep(0.05)
+            if room.is_read and served.activity.is_quiet:
+                break
+    finally:
+        room.end()
+        serving.cancel()
+        await asyncio.wait({serving})
+
+
+def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
+    """Hands over each line, and an empty text at the end."""
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+    loop.call_soon_threadsafe(lines.put_nowait, "")

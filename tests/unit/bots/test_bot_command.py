@@ -1,0 +1,140 @@
+"""`spaces bot`: what it finds, what it refuses, and the console."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spaces_sdk.bots import Bot
+from spaces_sdk.cli.bot_dev import python_files
+from spaces_sdk.cli.bot_loading import load_bot
+from spaces_sdk.cli.main import app
+from spaces_sdk.errors import ConfigError
+
+pytestmark = pytest.mark.unit
+
+BOT = """
+from spaces_sdk import Bot
+bot = Bot("Bea")
+other = 1
+
+@bot.command
+async def ping(ctx):
+    await ctx.reply("pong")
+"""
+VARIABLES = ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SPACES_BOT_EMAIL", "SPACES_BOT_ROOMS")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    name = f"bot_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(BOT, "utf-8")
+    (tmp_path / f"broken_{name}.py").write_text("import no_such_library_at_all", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def _module(folder: Path) -> str:
+    return next(path.stem for path in folder.glob("bot_*.py"))
+
+
+def test_a_bot_is_found_by_module_and_variable(folder: Path) -> None:
+    assert isinstance(load_bot(f"{_module(folder)}:bot", folder), Bot)
+    assert load_bot(f"{_module(folder)}.py:bot", folder).name == "Bea"
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("nowhere_here:bot", "no module nowhere_here"),
+        ("bot", "not of the form"),
+        (":bot", "not of the form"),
+        ("{}:other", "no Bot 'other'"),
+        ("{}:nothing", "no Bot 'nothing'"),
+    ],
+)
+def test_what_is_not_found(folder: Path, target: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason) as caught:
+        load_bot(target.format(_module(folder)), folder)
+    assert caught.value.hint
+
+
+def test_what_is_missing_inside_the_module_is_said_as_it_is(folder: Path) -> None:
+    with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
+        load_bot(f"broken_{_module(folder)}:bot", folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["create", "Dice"], "SUPABASE_URL is not set"),
+        (["create", "x" * 51], "1 to 50 characters"),
+        (["run", "{}:bot", "--room", "XJ9K2M"], "SPACES_BOT_EMAIL or SPACES_BOT_PASSWORD is not set"),
+    ],
+)
+def test_refusals_name_the_way_on(
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["bot", *(word.format(_module(folder)) for word in arguments)])
+    said = capfd.readouterr().err
+    assert ended.value.code == 2
+    assert reason in said
+    assert "hint: " in said
+
+
+def _start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "spaces_sdk.cli.main", "bot", "run", f"{_module(folder)}:bot", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_console_needs_no_server(folder: Path) -> None:
+    process = _start(folder, "--console")
+    out, _ = process.communicate("!ping\n/as bob\n!pin\n\n", timeout=30)
+    assert process.returncode == 0, out
+    assert [line for line in out.splitlines() if line.startswith("Bea:")] == [
+        "Bea: pong",
+        "Bea: there is no command !pin; did you mean !ping?",
+    ]
+
+
+def test_dev_starts_it_anew_when_its_file_changes(folder: Path) -> None:
+    process = _start(folder, "--console", "--dev")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert "Bea is here" in process.stdout.readline()
+        path = folder / f"{_module(folder)}.py"
+        path.write_text(BOT.replace("Bea", "Bob"), "utf-8")
+        os.utime(path, ns=(time.time_ns(), time.time_ns() + 10**9))
+        assert "changed" in process.stdout.readline()
+        assert "Bob is here" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_is_watched(tmp_path: Path) -> None:
+    for name in ("a.py", "pkg/b.py", "c.txt", ".venv/d.py", "env/e.py", "env/pyvenv.cfg", "node_modules/f.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert {path.name for path in python_files(tmp_path)} == {"a.py", "b.py"}
