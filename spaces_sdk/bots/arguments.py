@@ -19,7 +19,8 @@ Convert = Callable[[str, Sequence[Participant]], Any]
 
 _YES: Final = frozenset({"yes", "y", "true", "on", "1"})
 _NO: Final = frozenset({"no", "n", "false", "off", "0"})
-_LONGEST_NUMBER: Final = 40
+_LONGEST_SHOWN: Final = 40
+"""Characters of a word in a reply; a number has no more either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def read_arguments(
         else:
             break
     if words:
-        raise CommandError(f"{words[0]!r} is too much")
+        raise CommandError(f"{words[0][:_LONGEST_SHOWN]!r} is too much")
     return values, {}
 
 
@@ -152,11 +153,11 @@ def _converter(kind: Any, where: str) -> Convert:
 
 def _integer(word: str) -> int:
     try:
-        if len(word) <= _LONGEST_NUMBER:
+        if len(word) <= _LONGEST_SHOWN:
             return int(word)
     except ValueError:
         pass
-    raise ValueError(f"{word[:_LONGEST_NUMBER]!r} is not a whole number")
+    raise ValueError(f"{word[:_LONGEST_SHOWN]!r} is not a whole number")
 
 
 def _number(word: str) -> float:
@@ -165,14 +166,14 @@ def _number(word: str) -> float:
     except ValueError:
         value = float("nan")
     if not isfinite(value):
-        raise ValueError(f"{word[:_LONGEST_NUMBER]!r} is not a number")
+        raise ValueError(f"{word[:_LONGEST_SHOWN]!r} is not a number")
     return value
 
 
 def _truth(word: str) -> bool:
     if word.lower() in _YES | _NO:
         return word.lower() in _YES
-    raise ValueError(f"{word[:_LONGEST_NUMBER]!r} is neither yes nor no")
+    raise ValueError(f"{word[:_LONGEST_SHOWN]!r} is neither yes nor no")
 
 
 def _choice(values: dict[str, Any]) -> Convert:
@@ -180,7 +181,7 @@ def _choice(values: dict[str, Any]) -> Convert:
 
     def choose(word: str, _: Sequence[Participant]) -> Any:
         if word.casefold() not in by_name:
-            raise ValueError(f"{word[:_LONGEST_NUMBER]!r} is none of {', '.join(values)}")
+            raise ValueError(f"{word[:_LONGEST_SHOWN]!r} is none of {', '.join(values)}")
         return by_name[word.casefold()]
 
     return choose
@@ -190,5 +191,5 @@ def _person(word: str, people: Sequence[Participant]) -> Participant:
     name = word.removeprefix("@").casefold()
     found = [person for person in people if person.display_name.casefold() == name]
     if len(found) != 1:
-        raise ValueError(f"{word[:_LONGEST_NUMBER]!r} is {'nobody' if not found else 'more than one'} here")
+        raise ValueError(f"{word[:_LONGEST_SHOWN]!r} is {'nobody' if not found else 'more than one'} here")
     return found[0]

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -45,7 +45,7 @@ async def serve_rooms(bot: Bot, spaces: Spaces, rooms: Sequence[str | UUID]) -> 
 
 
 async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
-    pauses = backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311 - spreads retries
+    pauses = _pauses()
     has_joined = False
     while True:
         began = bot.clock.monotonic()
@@ -69,7 +69,7 @@ async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
         else:
             return
         if bot.clock.monotonic() - began > CALM_S:
-            pauses = backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311
+            pauses = _pauses()
         pause_s = next(pauses)
         logger.warning("%s lost %s: %s; again in %.1f s", bot.name, room, failure, pause_s)
         await bot.clock.sleep(pause_s)
@@ -95,6 +95,28 @@ def run_from_env(bot: Bot, rooms: Sequence[str]) -> None:
         asyncio.run(_until_signal(bot, spaces, rooms, *credentials))
 
 
+async def sign_in(bot: Bot, spaces: Spaces, email: str, password: str) -> None:
+    """Sign in, again and again while the project does not answer.
+
+    Raises:
+        InvalidCredentialsError: Wrong e-mail or password.
+    """
+    for pause_s in _pauses():
+        try:
+            await spaces.auth.sign_in_with_password(email=email, password=password)
+        except SpacesError as error:
+            if not error.retryable:
+                raise
+            logger.warning("%s cannot sign in: %s; again in %.1f s", bot.name, error, pause_s)
+            await bot.clock.sleep(pause_s)
+        else:
+            return
+
+
+def _pauses() -> Iterator[float]:
+    return backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311 - spreads retries
+
+
 async def _until_signal(bot: Bot, spaces: Spaces, rooms: Sequence[str], email: str, password: str) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
@@ -109,7 +131,7 @@ async def _until_signal(bot: Bot, spaces: Spaces, rooms: Sequence[str], email: s
         loop.add_signal_handler(signal.SIGTERM, stop)
     try:
         async with spaces:
-            await spaces.auth.sign_in_with_password(email=email, password=password)
+            await sign_in(bot, spaces, email, password)
             await bot.start(spaces, *(room.strip() for room in rooms))
     except asyncio.CancelledError:
         if not is_told:

@@ -340,4 +340,20 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="JSON.stringify(unstepped === undefined)",
         test="tests/functions/test_rooms_api.py::test_a_growing_message_and_who_is_online_change_the_tag_without_a_step",
     ),
+    Sabotage(
+        name="bots-call-commands",
+        breaks="bots do not answer bots: another bot's message calls a command",
+        file="spaces_sdk/bots/dispatcher.py",
+        old="called = None if is_bots else table.split(message.content)",
+        new="called = table.split(message.content)",
+        test="tests/unit/bots/test_bot.py::test_a_bot_hears_neither_itself_nor_bots_unless_asked",
+    ),
+    Sabotage(
+        name="bot-queue-unbounded",
+        breaks="every queue is bounded: a slow handler's takes whatever comes",
+        file="spaces_sdk/bots/lanes.py",
+        old="if len(self._waiting) >= MOST_WAITING:",
+        new="if len(self._waiting) < 0:",
+        test="tests/unit/bots/test_bot.py::test_a_full_queue_is_said_once_and_the_rest_goes_on",
+    ),
 )

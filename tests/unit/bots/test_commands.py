@@ -64,6 +64,7 @@ def _bot() -> Bot:
         ("!add 1 nan", "b: 'nan' is not a number; it goes !add <a> [b]"),
         ("!add 1 2 3", "'3' is too much; it goes !add <a> [b]"),
         (f"!add {'9' * 5000}", f"a: {'9' * 40!r} is not a whole number; it goes !add <a> [b]"),
+        (f"!add 1 2 {'x' * 7000}", f"{'x' * 40!r} is too much; it goes !add <a> [b]"),
         ("!paint RED", "RED False None"),
         ("!paint blue yes 2", "BLUE True 2"),
         ("!paint green", "colour: 'green' is none of red, blue; it goes !paint <colour> [loud] [size]"),

@@ -12,9 +12,11 @@ import pytest
 
 from spaces_sdk import Spaces
 from spaces_sdk.bots import Bot, Context
+from spaces_sdk.bots.runner import sign_in
 from spaces_sdk.errors import (
     ConfigError,
     ConnectTimeoutError,
+    InvalidCredentialsError,
     NotFoundError,
     RemovedError,
     RoomFullError,
@@ -37,6 +39,7 @@ class Project:
         self.scripts = scripts
         self.joins: list[tuple[str, float]] = []
         self.rooms: dict[str, MemoryRoom] = {}
+        self.auth: object = None
         self.end: SpacesError = RemovedError("lost", code="room_full", retryable=True)
 
     @asynccontextmanager
@@ -150,3 +153,24 @@ async def test_without_rooms_or_account(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("SPACES_BOT_PASSWORD", "secret")
     with pytest.raises(UsageError, match="SPACES_BOT_ROOMS"):
         bot.run()
+
+
+async def test_signing_in_is_tried_again_while_the_project_does_not_answer() -> None:
+    clock = VirtualClock()
+    answers: list[SpacesError | None] = [ConnectTimeoutError("cannot connect"), ConnectTimeoutError("no"), None]
+
+    class Auth:
+        async def sign_in_with_password(self, **_: str) -> None:
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+
+    project = Project(clock)
+    project.auth = Auth()
+    task = asyncio.create_task(sign_in(_bot(clock), project.spaces, "a@example.com", "secret"))
+    await clock.advance(4)
+    await task
+    assert answers == []
+    answers.append(InvalidCredentialsError("cannot sign in: wrong"))
+    with pytest.raises(InvalidCredentialsError):
+        await sign_in(_bot(clock), project.spaces, "a@example.com", "secret")
