@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from spaces_sdk.local.realtime import wire
 from spaces_sdk.local.realtime.authorization import DatabaseUnavailableError, PolicyFailedError
+from spaces_sdk.local.realtime.channel import NO_DATABASE, TOO_MANY_PRESENCE, Channel
 from spaces_sdk.local.realtime.outgoing import Outgoing, RawBroadcast, TextMessage, UserBroadcast
 from spaces_sdk.local.realtime.presence import Diff
 from spaces_sdk.local.realtime.tokens import TokenRefusedError
 from spaces_sdk.local.realtime.wire import ClientFrame, RawPayload, UserPayload
 
-if TYPE_CHECKING:
-    from spaces_sdk.local.realtime.channel import Channel
-
-TOO_MANY_PRESENCE = "Too many presence messages per second"
 PRESENCE_BUDGET_SPENT = "Client presence rate limit exceeded"
 PRESENCE_TOO_LARGE = "Track message size exceeded"
 _TOO_LARGE = "payload_size_exceeded"
@@ -197,7 +194,7 @@ async def _read_again(channel: Channel) -> None:
     try:
         may_read = await rights.read(channel.caller())
     except DatabaseUnavailableError:
-        channel.shut_down(channel.no_database_message)
+        channel.shut_down(NO_DATABASE)
         return
     if not may_read:
         channel.shut_down(channel.no_right_message)

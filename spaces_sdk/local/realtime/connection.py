@@ -10,18 +10,16 @@ import asyncio
 import logging
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from spaces_sdk.local.realtime.hub import Hub
 from spaces_sdk.local.realtime.socket import Socket
 from spaces_sdk.local.realtime.upgrade import Accepted, Refused, judge
-
-if TYPE_CHECKING:
-    from spaces_sdk.local.realtime.hub import Hub
 
 _log = logging.getLogger(__name__)
 

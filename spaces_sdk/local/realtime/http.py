@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,13 +15,11 @@ from starlette.routing import Route
 from spaces_sdk.local.realtime import wire
 from spaces_sdk.local.realtime.authorization import Caller, DatabaseUnavailableError, Extension, PolicyFailedError
 from spaces_sdk.local.realtime.http_messages import HttpMessage, InvalidMessagesError, parse_messages
+from spaces_sdk.local.realtime.hub import Hub
 from spaces_sdk.local.realtime.outgoing import TextMessage, UserBroadcast
 from spaces_sdk.local.realtime.tokens import Token, TokenRefusedError
 from spaces_sdk.local.realtime.topics import TOPIC_PREFIX
 from spaces_sdk.local.realtime.upgrade import SOCKET_PATH
-
-if TYPE_CHECKING:
-    from spaces_sdk.local.realtime.hub import Hub
 
 _log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from spaces_sdk.clock import Clock
 from spaces_sdk.local.realtime.authorization import Authorizer, DatabaseUnavailableError
@@ -13,7 +14,6 @@ from spaces_sdk.local.realtime.limits import PayloadGauge, RateCounter
 from spaces_sdk.local.realtime.outgoing import Outgoing, UserBroadcast
 from spaces_sdk.local.realtime.replication import ReplicationFollower
 from spaces_sdk.local.realtime.settings import RealtimeSettings
-from spaces_sdk.local.realtime.socket import Socket
 from spaces_sdk.local.realtime.tasks import TaskSet
 from spaces_sdk.local.realtime.tokens import Token, verify
 from spaces_sdk.local.realtime.topics import TOPIC_PREFIX, TopicRegistry
@@ -23,6 +23,13 @@ _log = logging.getLogger(__name__)
 
 _REQUESTS_TICK_S, _REQUESTS_TICKS = 1.0, 60
 _SENDS_AWAY = frozenset({"private_only", "suspended", "jwt_secret"})
+
+
+class Client(Protocol):
+    """A socket, as the hub sees it."""
+
+    def disconnect(self) -> None: ...
+    def drop_if_idle(self) -> None: ...
 
 
 class Hub:
@@ -46,8 +53,8 @@ class Hub:
         self.authorizer = Authorizer(settings, on_use=self.follower.resume)
         self.tasks = TaskSet()
         self.tracer = Tracer(Path(settings.trace_file)) if settings.trace_file else None
-        self._sockets: set[Socket] = set()
-        self._users: set[Socket] = set()
+        self._sockets: set[Client] = set()
+        self._users: set[Client] = set()
         self._is_ticking = False
         self._is_counting_requests = False
 
@@ -85,18 +92,18 @@ class Hub:
         """True when no further user can be counted."""
         return len(self._users) >= self.settings.max_concurrent_users
 
-    def register(self, socket: Socket) -> None:
+    def register(self, socket: Client) -> None:
         """Know a socket until `forget`. The counters run from the first one on."""
         self._sockets.add(socket)
         if not self._is_ticking:
             self._is_ticking = True
             self.tasks.start(self._tick(), name="limits")
 
-    def count_user(self, socket: Socket) -> None:
+    def count_user(self, socket: Client) -> None:
         """Count a socket as a user, once it has joined something. Idempotent."""
         self._users.add(socket)
 
-    def has_room_for(self, socket: Socket) -> bool:
+    def has_room_for(self, socket: Client) -> bool:
         """False if there are too many users and this one is not yet among them."""
         return socket in self._users or not self.is_full
 
@@ -107,7 +114,7 @@ class Hub:
             self._is_counting_requests = True
             self.tasks.start(self._tick_requests(), name="requests")
 
-    def forget(self, socket: Socket) -> None:
+    def forget(self, socket: Client) -> None:
         """A socket is gone. Idempotent."""
         self._sockets.discard(socket)
         self._users.discard(socket)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from spaces_sdk.local.realtime import wire
 from spaces_sdk.local.realtime.channel import Channel
+from spaces_sdk.local.realtime.channel_inbox import Inbox
+from spaces_sdk.local.realtime.channel_join import ChannelJoin
+from spaces_sdk.local.realtime.hub import Hub
 from spaces_sdk.local.realtime.join_config import JoinConfig, JoinRefusedError, parse_join
 from spaces_sdk.local.realtime.outgoing import TextMessage, text_frame
 from spaces_sdk.local.realtime.tasks import TaskSet
 from spaces_sdk.local.realtime.tokens import Token
 from spaces_sdk.local.realtime.topics import TOPIC_PREFIX
 from spaces_sdk.local.realtime.wire import ClientFrame, Version
-
-if TYPE_CHECKING:
-    from spaces_sdk.local.realtime.hub import Hub
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Socket:
         self.tasks = TaskSet(hub.tasks)
         self._outlet = outlet
         self._api_key = api_key
-        self._channels: dict[str, Channel] = {}
+        self._inboxes: dict[str, Inbox] = {}
         self._had_channels = False
         self._is_joining = False
         self._is_closed = False
@@ -89,14 +89,14 @@ class Socket:
             _log.exception("a message could not be handled")
 
     def _handle(self, frame: ClientFrame) -> None:
-        channel = self._channels.get(frame.topic)
+        inbox = self._inboxes.get(frame.topic)
         if frame.topic == "phoenix" and frame.event == "heartbeat":
             self.send(wire.reply(self.version, None, frame.ref, frame.topic, "ok", {}))
         elif frame.event == "phx_join" and frame.topic.startswith(TOPIC_PREFIX):
             self._is_joining = True
             self.tasks.start(self._join(frame), name="join")
-        elif channel is not None:
-            channel.handle(frame)
+        elif inbox is not None:
+            inbox.handle(frame)
         elif frame.event == "phx_leave":
             self.send(wire.reply(self.version, frame.join_ref, frame.ref, frame.topic, "ok", {}))
         else:
@@ -106,27 +106,27 @@ class Socket:
 
     async def _join(self, frame: ClientFrame) -> None:
         try:
-            old = self._channels.pop(frame.topic, None)
+            old = self._inboxes.pop(frame.topic, None)
             if old is not None:
                 # Gone even if the new join is refused; the client hears of it after the new join's answer.
-                old.end()
-            channel = await self._open(frame)
+                old.channel.end()
+            join = await self._open(frame)
             if old is not None:
-                self.send(old.close_message())
-            if channel is not None:
-                channel.go_live()
+                self.send(old.channel.close_message())
+            if join is not None:
+                join.go_live()
         finally:
             self._is_joining = False
             self._resume()
 
-    async def _open(self, frame: ClientFrame) -> Channel | None:
+    async def _open(self, frame: ClientFrame) -> ChannelJoin | None:
         try:
             if frame.topic == TOPIC_PREFIX:
                 raise JoinRefusedError("TopicNameRequired: You must provide a topic name")
             config = parse_join(frame.payload)
             self._check_limits(config)
-            channel = Channel(self, frame.topic, frame.join_ref, config)
-            await channel.open()
+            join = ChannelJoin(Channel(self, frame.topic, frame.join_ref, config))
+            await join.open()
             self.hub.count_user(self)
         except JoinRefusedError as refusal:
             await self._refuse(frame, refusal)
@@ -135,11 +135,11 @@ class Socket:
             _log.exception("a join failed")
             await self._refuse(frame, JoinRefusedError(f"UnknownErrorOnChannel: {type(error).__name__}"))
             return None
-        self._channels[frame.topic] = channel
+        self._inboxes[frame.topic] = Inbox(join.channel)
         self._had_channels = True
         response: dict[str, list[object]] = {"postgres_changes": []}
         self.send(wire.reply(self.version, frame.join_ref, frame.ref, frame.topic, "ok", response))
-        return channel
+        return join
 
     async def _refuse(self, frame: ClientFrame, refusal: JoinRefusedError) -> None:
         await self.hub.clock.sleep(self.hub.settings.join_error_delay_s)
@@ -157,7 +157,7 @@ class Socket:
         if hub.joins.is_triggered:
             raise JoinRefusedError("ClientJoinRateLimitReached: Too many joins per second", ends_socket=True)
         hub.joins.add()
-        if len(self._channels) >= hub.settings.max_channels_per_client:
+        if len(self._inboxes) >= hub.settings.max_channels_per_client:
             raise JoinRefusedError("ChannelRateLimitReached: Too many channels")
 
     def token(self, raw: str | None) -> Token:
@@ -170,8 +170,9 @@ class Socket:
 
     def drop(self, channel: Channel) -> None:
         """Forget a channel that has ended."""
-        if self._channels.get(channel.topic) is channel:
-            del self._channels[channel.topic]
+        inbox = self._inboxes.get(channel.topic)
+        if inbox is not None and inbox.channel is channel:
+            del self._inboxes[channel.topic]
 
     # What goes out.
 
@@ -220,14 +221,14 @@ class Socket:
         self.hub.forget(self)
         self._queue.clear()
         self.tasks.cancel()
-        channels = list(self._channels.values())
-        self._channels.clear()
-        for channel in channels:
-            channel.end()
+        inboxes = list(self._inboxes.values())
+        self._inboxes.clear()
+        for inbox in inboxes:
+            inbox.channel.end()
 
     def disconnect(self) -> None:
         """Say goodbye on each channel, then close: the client shall connect again."""
-        for topic in self._channels:
+        for topic in self._inboxes:
             frame = TextMessage(topic, "system", _GOODBYE).frame(self.version)
             if frame is not None:
                 self._outlet.send(frame)
@@ -235,5 +236,5 @@ class Socket:
 
     def drop_if_idle(self) -> None:
         """Cut the connection if it had channels and has none."""
-        if self._had_channels and not self._channels and not self._is_joining:
+        if self._had_channels and not self._inboxes and not self._is_joining:
             self._outlet.abort("no channel is left")

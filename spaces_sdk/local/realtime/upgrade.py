@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from spaces_sdk.local.realtime import wire
+from spaces_sdk.local.realtime.hub import Hub
 from spaces_sdk.local.realtime.tokens import TokenRefusedError
 from spaces_sdk.local.realtime.wire import Version
-
-if TYPE_CHECKING:
-    from spaces_sdk.local.realtime.hub import Hub
 
 SOCKET_PATH = "/socket/websocket"
 
