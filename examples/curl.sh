@@ -11,19 +11,27 @@ field() { sed -n "s/.*\"$1\":\"\\([^\"]*\\)\".*/\\1/p"; }
 
 # An anonymous user of Supabase Auth; any other way to sign in gives such a token too.
 sign_in() {
-  curl -sS --fail-with-body -X POST "$SUPABASE_URL/auth/v1/signup" \
-    -H "apikey: $SUPABASE_PUBLISHABLE_KEY" -H "Content-Type: application/json" -d '{}' | field access_token
+  answer=$(curl -sS --fail-with-body -X POST "$SUPABASE_URL/auth/v1/signup" \
+    -H "apikey: $SUPABASE_PUBLISHABLE_KEY" -H "Content-Type: application/json" -d '{}') || refused
+  printf '%s\n' "$answer" | field access_token
 }
 
-# ask TOKEN METHOD PATH [BODY]: one request, its answer on a line.
+refused() {
+  printf '%s\n' "$answer" >&2
+  exit 1
+}
+
+# ask TOKEN METHOD PATH [BODY]: one request, its answer on a line; a refusal ends the script.
 ask() {
   printf '%s %s ' "$2" "$3" >&2
   if [ $# -gt 3 ]; then
-    curl -sS --fail-with-body -X "$2" "$rooms$3" -H "Authorization: Bearer $1" -H "Content-Type: application/json" -d "$4"
+    answer=$(curl -sS --fail-with-body -X "$2" "$rooms$3" \
+      -H "Authorization: Bearer $1" -H "Content-Type: application/json" -d "$4") || refused
   else
-    curl -sS --fail-with-body -X "$2" "$rooms$3" -H "Authorization: Bearer $1"
-  fi | tee /dev/stderr
-  echo >&2
+    answer=$(curl -sS --fail-with-body -X "$2" "$rooms$3" -H "Authorization: Bearer $1") || refused
+  fi
+  printf '%s\n' "$answer" >&2
+  printf '%s\n' "$answer"
 }
 
 ada=$(sign_in)
