@@ -40,8 +40,8 @@ Locally `spaces up` serves it at `http://127.0.0.1:54321/functions/v1/rooms`.
   own limits come on top.
 - **Conditional requests**: answers with an `ETag` are not sent again to who holds them (`If-None-Match`: 304). The
   tag changes with every change of the room, and with who is online.
-- **Request ids**: send `X-Request-Id` (64 letters, digits, `_.:-`) or find a new one in the answer. It stands in
-  the function's log, in one line of JSON a request.
+- **Request ids**: send `X-Request-Id` (up to 64 letters, digits, `_.:-`) or find a new one in the answer. It stands
+  in the function's log: in one line of JSON a request, and before what went wrong.
 - **Browsers** may call from anywhere, or from the origins in `SPACES_ALLOWED_ORIGINS` (comma between them).
 
 | setting (`supabase secrets set`) | means |

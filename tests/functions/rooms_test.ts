@@ -142,11 +142,21 @@ Deno.test("a database that cannot be understood is a bad gateway, and its words 
     },
     error(500, "XX000", "secret"),
   ];
-  for (const answer of broken) {
-    const response = await setup({ delete_room: [answer] }).handler(ask("DELETE", `/rooms/${ID}`));
-    const text = await response.text();
-    equal([response.status, text.includes("upstream_failed"), text.includes("secret")], [502, true, false]);
+  const logged: string[] = [];
+  const usual = console.error;
+  console.error = (line: string) => logged.push(line);
+  try {
+    for (const answer of broken) {
+      const request = ask("DELETE", `/rooms/${ID}`, { headers: { "x-request-id": "mine" } });
+      const response = await setup({ delete_room: [answer] }).handler(request);
+      const text = await response.text();
+      equal([response.status, text.includes("upstream_failed"), text.includes("secret")], [502, true, false]);
+    }
+  } finally {
+    console.error = usual;
   }
+  const found = logged.map((line) => line.startsWith("mine: delete_room ") && line.includes("secret"));
+  equal(found, broken.map(() => true));
 });
 
 Deno.test("what is missing in the project is said to be missing", async () => {

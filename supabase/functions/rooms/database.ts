@@ -27,7 +27,7 @@ export function databaseOf(settings: Settings, token: string, requestId: string,
     for (let left = TRIES - 1;; left--) {
       const { status, body } = await send(settings, token, requestId, fetch, name, values);
       if (status < 400 && isObject(body)) return body;
-      const problem = problemOf(name, status, body);
+      const problem = problemOf(`${requestId}: ${name}`, status, body);
       if (problem.code !== "busy" || left === 0) throw problem;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
     }
@@ -57,12 +57,12 @@ async function send(settings: Settings, token: string, requestId: string, fetch:
     const text = await response.text();
     return { status: response.status, body: parsed(text) };
   } catch (error) {
-    console.error(`${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`${requestId}: ${name} failed: ${error instanceof Error ? error.message : String(error)}`);
     throw unreachable();
   }
 }
 
-function problemOf(name: string, status: number, body: unknown): Problem {
+function problemOf(asked: string, status: number, body: unknown): Problem {
   const error = isObject(body) ? body : {};
   const message = typeof error.message === "string" ? error.message : "";
   const hint = typeof error.hint === "string" ? error.hint : "";
@@ -81,7 +81,7 @@ function problemOf(name: string, status: number, body: unknown): Problem {
   if (UNSTORABLE.has(code)) {
     return new Problem("invalid_argument", "cannot answer: a value cannot be stored", "Change it and call again.");
   }
-  console.error(`${name} answered ${status}: ${JSON.stringify(body).slice(0, 200)}`);
+  console.error(`${asked} answered ${status}: ${JSON.stringify(body).slice(0, 200)}`);
   if (code === "PGRST202") {
     return new Problem(
       "not_configured",
