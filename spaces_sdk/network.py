@@ -77,6 +77,11 @@ class Network:
                 trust_env=not is_loopback(url),
             )
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+            if self.proxy is not None and isinstance(error, ImportError):
+                raise ConfigError(
+                    "cannot use this proxy: SOCKS needs packages that are not installed",
+                    hint="install `httpx[socks]` for the requests and `python-socks[asyncio]` for Realtime",
+                ) from None
             # Not quoted and not chained: the texts hold the proxy's URL, and that a password perhaps.
             raise ConfigError(
                 f"cannot make an HTTP client from the environment: {type(error).__name__}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+import sys
 from typing import Any
 
 import httpx
@@ -312,3 +313,11 @@ def test_one_network_for_http_and_realtime() -> None:
     assert (own.proxy, own.linger_s, own.headers) == (None, 1, {"X-Company": "7", "X-Team": "b"})
     assert Network().realtime(None) is None
     assert "proxy:3128" not in repr(network)
+
+
+def test_a_socks_proxy_that_was_given_is_not_blamed_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigError, match="SOCKS needs packages") as caught:
+        Network(proxy="socks5://ada:hunter2@proxy:1080").http_client("https://x.supabase.co")
+    assert "httpx[socks]" in caught.value.hint
+    assert "hunter2" not in f"{caught.value!r} {caught.value.hint}"
