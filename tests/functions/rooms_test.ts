@@ -208,3 +208,20 @@ Deno.test("without a configured address there is no link", async () => {
   const linked = await (await setup(made, environment).handler(ask("POST", "/rooms/create", { body, headers }))).json();
   equal(linked.room.joinLink, "https://app.example/spaces/XJ9K2M");
 });
+
+Deno.test("what was held of a room that is made again with its id is not held any more", async () => {
+  const made = (at: string) => () => Response.json({ ok: true, head: 0, room: { id: ID, created_at: at } });
+  const said = (id: string) => () => Response.json({ ok: true, head: 1, items: [{ id, status: "final" }] });
+  const { handler } = setup({
+    get_room_by_id: [made("2026-01-01"), made("2026-01-02")],
+    get_room_messages: [said("a"), said("b")],
+    get_participants: [said("a"), said("b")],
+  });
+  for (const place of ["", "/messages", "/participants"]) {
+    const held = (await handler(ask("GET", `/rooms/${ID}${place}`))).headers.get("etag") ?? "";
+    const again = await handler(ask("GET", `/rooms/${ID}${place}`, { headers: { "if-none-match": held } }));
+    const headers = { "if-none-match": again.headers.get("etag") ?? "" };
+    const then = await handler(ask("GET", `/rooms/${ID}${place}`, { headers }));
+    equal([again.status, then.status], [200, 304]);
+  }
+});

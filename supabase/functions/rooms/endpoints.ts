@@ -78,7 +78,9 @@ async function getRoomById({ query, parameter, call, joinBaseUrl }: Asked): Prom
   const operation = "find the room";
   refuseOthers(query, operation, []);
   const answer = await call("get_room_by_id", { room_id: readRoomId(parameter("roomId"), operation) });
-  const tag = await tagOf(answer.head, [answer.participant_count, ...online(answer.participants)]);
+  // A room that was deleted and made again with its id has its heads again.
+  const madeAt = isObject(answer.room) ? answer.room.created_at : null;
+  const tag = await tagOf(answer.head, [madeAt, answer.participant_count, ...online(answer.participants)]);
   return { body: { room: wholeRoom(answer, joinBaseUrl), head: answer.head }, tag };
 }
 
@@ -116,7 +118,8 @@ async function getParticipants({ query, parameter, call }: Asked): Promise<Answe
     limit: readNumber(query, "limit", operation, MAX_PAGE),
     cursor: readOnce(query, "cursor", operation),
   });
-  const tag = await tagOf(answer.head, [answer.participant_count, ...online(answer.items)]);
+  const shown = objects(answer.items).map((one) => [one.id, one.is_online]);
+  const tag = await tagOf(answer.head, [answer.participant_count, ...shown]);
   return {
     body: {
       participants: camel(answer.items),
@@ -137,8 +140,8 @@ async function getMessages({ query, parameter, call }: Asked): Promise<Answer> {
     before: readNumber(query, "before", operation, MAX_SEQ),
     after: readNumber(query, "after", operation, MAX_SEQ),
   });
-  const growing = objects(answer.items).filter((message) => message.status === "streaming");
-  const tag = await tagOf(answer.head, growing.map((message) => [message.id, String(message.content).length]));
+  const shown = objects(answer.items).map((one) => [one.id, one.status === "streaming" && String(one.content).length]);
+  const tag = await tagOf(answer.head, shown);
   return {
     body: {
       messages: camel(answer.items),
