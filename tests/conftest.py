@@ -8,7 +8,9 @@ import pytest
 
 from tests.db.matrix.tally import summary
 
-CATEGORIES = frozenset({"unit", "contract", "integration", "db", "functions", "stack", "web", "bench", "install"})
+CATEGORIES = frozenset(
+    {"unit", "contract", "stress", "integration", "db", "functions", "stack", "web", "bench", "install"}
+)
 
 # The stack's own fixture, for the categories that need a running one.
 pytest_plugins = ["tests.stack_fixture"] if Path(__file__).with_name("stack_fixture.py").exists() else []

@@ -1,12 +1,8 @@
-"""`spaces bot`: what it finds, what it refuses, and the console."""
+"""`spaces bot`: what it finds and what it refuses."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -90,46 +86,6 @@ def test_refusals_name_the_way_on(
     assert ended.value.code == 2
     assert reason in said
     assert "hint: " in said
-
-
-def _start(folder: Path, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "spaces_sdk.cli.main", "bot", "run", f"{_module(folder)}:bot", *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def test_the_console_needs_no_server(folder: Path) -> None:
-    process = _start(folder, "--console")
-    out, _ = process.communicate("!ping\n/as bob\n!pin\n\n", timeout=30)
-    assert process.returncode == 0, out
-    assert [line for line in out.splitlines() if line.startswith("Bea:")] == [
-        "Bea: pong",
-        "Bea: there is no command !pin; did you mean !ping?",
-    ]
-
-
-def test_dev_starts_it_anew_when_its_file_changes(folder: Path) -> None:
-    process = _start(folder, "--console", "--dev")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        assert "Bea is here" in process.stdout.readline()
-        path = folder / f"{_module(folder)}.py"
-        path.write_text(BOT.replace("Bea", "Bob"), "utf-8")
-        os.utime(path, ns=(time.time_ns(), time.time_ns() + 10**9))
-        assert "changed" in process.stdout.readline()
-        assert "Bob is here" in process.stdout.readline()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_what_is_watched(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.clock import settle
 from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.stress
 
 VISITS = 1000
 WARM = 100

@@ -17,7 +17,7 @@ from tests.support.clock import settle
 from tests.support.fake_room import START, FakeApi
 from tests.unit.session.conftest import World
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.stress
 
 COUNT = 100_000
 PAGE = 200

@@ -12,7 +12,7 @@ from spaces_sdk.events import ConnectionState
 from tests.support.bridge import whole_session
 from tests.support.clock import FakeClock
 
-pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
+pytestmark = [pytest.mark.stress, pytest.mark.usefixtures("no_task_left")]
 
 SEEDS = 60
 STEP_S = 0.25
