@@ -83,6 +83,42 @@ def test_what_is_shown_of_each_kind_of_frame() -> None:
     assert "\n" not in trace.of_client(Version.V2, json.dumps([None, None, "a\nb", "c\nd", "e\nf"]))
 
 
+@pytest.mark.parametrize("name", ["join_ref", "ref", "event", "topic"])
+def test_a_client_can_put_no_line_and_no_token_of_its_own_into_the_trace(name: str) -> None:
+    bad = f"a\n12:00:00.000 #1 out forged {token('alice')}"
+    for value in (bad, [bad], {"access_token": "not.a.jwt"}):
+        if name in ("event", "topic") and not isinstance(value, str):
+            continue
+        parts = {"join_ref": "1", "ref": "2", "topic": "t", "event": "e", "payload": {}} | {name: value}
+        line = trace.of_client(Version.V2, json.dumps(list(parts.values())))
+        assert "\n" not in line
+        assert "eyJ" not in line
+        assert "not.a.jwt" not in line
+    event = f"e\n{'x' * 20}".encode()
+    assert "\n" not in trace.of_client(Version.V2, bytes([3, 1, 1, 1, len(event), 0, 1]) + b"12a" + event + b"{}")
+    sent = UserBroadcast("realtime:a", event.decode(), b"{}", is_json=True)
+    assert "\n" not in trace.of_server(sent.frame(Version.V2) or b"")
+    assert len(trace.of_client(Version.V2, json.dumps(["1", "x" * 100_000, "t", "e", {}]))) < 1000
+
+
+def test_what_is_no_readable_json_is_shown_as_that() -> None:
+    deep = b"[" * 100_000
+    for data in (deep, b'{"n":'):
+        sent = UserBroadcast("realtime:a", "evt", data, is_json=True)
+        assert trace.of_server(sent.frame(Version.V2) or b"").endswith("bytes that are no JSON>")
+        assert trace.of_server(sent.frame(Version.V1) or b"").startswith("text ")
+    push = bytes([3, 1, 1, 1, 3, 0, 1]) + b"12aevt" + deep
+    assert trace.of_client(Version.V2, push).endswith("bytes that are no JSON>")
+
+
+def test_half_a_character_is_written_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tracer = trace.Tracer(tmp_path / "trace.log")
+    tracer.came(1, Version.V2, bytes([3, 1, 1, 1, 3, 0, 1]) + b'12aevt"\\ud800"')
+    tracer.close()
+    assert "\\ud800" in (tmp_path / "trace.log").read_text()
+    assert capsys.readouterr().err == ""
+
+
 async def test_a_server_writes_each_frame_both_ways(start_server: ServerFactory, tmp_path: Path) -> None:
     path = tmp_path / "trace.log"
     async with start_server(trace_file=str(path)) as server:

@@ -35,7 +35,9 @@ class Tracer:
 
     def __init__(self, path: Path) -> None:
         path.touch(mode=0o600)
-        self._handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+        self._handler = RotatingFileHandler(
+            path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
+        )
         self._handler.setFormatter(_Plain())
         self._numbers = itertools.count(1)
 
@@ -84,7 +86,7 @@ def of_client(version: Version, data: str | bytes) -> str:
         return f"unreadable {_cut(json.dumps(without_secrets(text), ensure_ascii=False))}"
     match frame.payload:
         case UserPayload(event, is_json, data):
-            payload = f"{event} {_content(data, is_json=is_json)}"
+            payload = f"{_one_line(event)} {_content(data, is_json=is_json)}"
         case RawPayload(data):
             payload = f"<{len(data)} bytes>"
         case payload_value:
@@ -101,7 +103,7 @@ def of_server(frame: bytes) -> str:
         return _binary(body)
     try:
         value: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"text {_cut(without_secrets(body.decode('utf-8', 'replace')))}"
     if isinstance(value, list):
         join_ref, ref, topic, event, payload = cast("list[object]", value)
@@ -113,7 +115,9 @@ def of_server(frame: bytes) -> str:
 
 def _line(frame: ClientFrame, payload: str) -> str:
     refs = [
-        f"{name}={ref}" for name, ref in (("join_ref", frame.join_ref), ("ref", frame.ref)) if ref not in (None, "")
+        f"{name}={_one_line(ref) if isinstance(ref, str) else _json(ref)}"
+        for name, ref in (("join_ref", frame.join_ref), ("ref", frame.ref))
+        if ref not in (None, "")
     ]
     return " ".join([_one_line(frame.topic), _one_line(frame.event), *refs, payload])
 
@@ -126,7 +130,8 @@ def _binary(body: bytes) -> str:
     for length in body[1:4]:
         fields.append(body[at : at + length].decode("utf-8", "replace"))
         at += length
-    topic, event, metadata = fields
+    # The metadata is the server's own.
+    topic, event, metadata = _one_line(fields[0]), _one_line(fields[1]), fields[2]
     return " ".join(filter(None, [topic, wire.BROADCAST, event, metadata, _content(body[at:], is_json=bool(body[4]))]))
 
 
@@ -135,7 +140,7 @@ def _content(data: bytes, *, is_json: bool) -> str:
         return f"<{len(data)} bytes>"
     try:
         return _json(json.loads(data))
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"<{len(data)} bytes that are no JSON>"
 
 
