@@ -20,9 +20,12 @@ from websockets.exceptions import ConnectionClosed
 
 from spaces_sdk.local.postgres import PostgresCluster
 from spaces_sdk.local.realtime.server import RealtimeServer
-from tests.realtime_server.conftest import started
+from spaces_sdk.local.realtime.socket import Socket
+from spaces_sdk.local.realtime.wire import Version
+from tests.realtime_server.conftest import ServerFactory, started
 from tests.realtime_server.support.client import Client, Received
 from tests.realtime_server.support.rubbish import Message, messages
+from tests.realtime_server.support.tokens import token
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.stack
@@ -180,8 +183,79 @@ async def test_a_frame_that_never_ends_costs_others_nothing_and_goes_with_its_co
         await asyncio.sleep(0.05)
 
 
+async def test_who_sends_a_body_byte_by_byte_is_cut_off(start_server: ServerFactory) -> None:
+    async with start_server(body_timeout_s=0.2) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /api/broadcast HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        answer = await asyncio.wait_for(_trickle(reader, writer), 10)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_second_request_may_not_take_longer_than_the_first(start_server: ServerFactory) -> None:
+    async with start_server(request_timeout_s=0.3) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /api/ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"GET /api/ping HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert await asyncio.wait_for(_trickle(reader, writer), 10) == b""
+        writer.close()
+
+
+async def test_what_waits_for_a_join_is_bounded_in_bytes(start_server: ServerFactory) -> None:
+    async with start_server(join_error_delay_s=0.3, inbound_max_bytes=1_000_000) as server:
+        outlet = _Outlet()
+        socket = Socket(server.hub, outlet, version=Version.V2, api_key=token("anon"), headers={})
+        socket.receive(json.dumps(["1", "1", "realtime:", "phx_join", {}]))
+        large = json.dumps([None, "2", "phoenix", "heartbeat", "x" * 400_000])
+        socket.receive(large)
+        socket.receive(large)
+        assert outlet.holds == []
+        socket.receive(large)
+        assert outlet.holds == [True]
+        await eventually(lambda: outlet.holds == [True, False], 5)
+        assert outlet.sent == 4
+        socket.closed()
+
+
+class _Outlet:
+    """A connection that only counts."""
+
+    def __init__(self) -> None:
+        self.holds: list[bool] = []
+        self.sent = 0
+
+    def hold_reading(self, *, is_held: bool) -> None:
+        """The socket wants no more, or more again."""
+        self.holds.append(is_held)
+
+    def send(self, frame: bytes) -> None:
+        """A frame for the client."""
+        self.sent += len(frame) > 0
+
+    def close(self, code: int) -> None:
+        """The socket ends it."""
+        pytest.fail(f"closed with {code}")
+
+    def abort(self, reason: str) -> None:
+        """The socket cuts it."""
+        pytest.fail(reason)
+
+
+async def test_empty_fragments_gather_nowhere(server: RealtimeServer, others: Others) -> None:
+    async with Client.connected(server) as client:
+        transport = client.socket.transport
+        with _no_growth(100_000):
+            transport.write(b"\x01\x80mask")
+            for _ in range(30):
+                transport.write(b"\x00\x80mask" * 1000)
+                assert await others.talk() < CALM_S
+        transport.write(b"\x80\x80mask")
+        assert (await client.heartbeat()).event == "phx_reply"
+
+
 @contextmanager
-def _no_growth() -> Generator[None]:
+def _no_growth(max_bytes: int = MAX_GROWTH_BYTES) -> Generator[None]:
     """What the server's own code holds is the same before and after."""
 
     def held() -> int:
@@ -193,6 +267,6 @@ def _no_growth() -> Generator[None]:
     try:
         before = held()
         yield
-        assert held() - before < MAX_GROWTH_BYTES
+        assert held() - before < max_bytes
     finally:
         tracemalloc.stop()

@@ -179,7 +179,9 @@ class WebSocketConnection(asyncio.Protocol):
             self._fragments_are_text = frame.opcode is Opcode.TEXT
         elif frame.opcode is not Opcode.CONT:
             return
-        self._fragments.append(bytes(frame.data))
+        if frame.data or not self._fragments:
+            # Empty ones would gather without ever reaching the limit of a message.
+            self._fragments.append(bytes(frame.data))
         if not frame.fin:
             return
         data = self._fragments[0] if len(self._fragments) == 1 else b"".join(self._fragments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import cast
@@ -194,11 +195,14 @@ class _Endpoints:
         pieces: list[bytes] = []
         size = 0
         try:
-            async for piece in request.stream():
-                size += len(piece)
-                if size > self._hub.settings.max_body_bytes:
-                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                pieces.append(piece)
+            async with asyncio.timeout(self._hub.settings.body_timeout_s):
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > self._hub.settings.max_body_bytes:
+                        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                    pieces.append(piece)
+        except TimeoutError:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
         except ClientDisconnect:
             raise HTTPException(HTTPStatus.BAD_REQUEST) from None
         return b"".join(pieces)

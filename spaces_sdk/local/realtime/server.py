@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol, cast
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.local.realtime.connection import Flusher, WebSocketConnection
@@ -48,15 +48,24 @@ class _Http(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._waiting = self.loop.call_later(self.request_timeout_s, self._give_up)
+        self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._waiting.cancel()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        self._waiting.cancel()
+        self._wait_for_request()
+        super().on_response_complete()
+
+    def _wait_for_request(self) -> None:
+        self._waiting = self.loop.call_later(self.request_timeout_s, self._give_up)
+
     def _give_up(self) -> None:
         # Once it has become a websocket, the transport is no longer this protocol's.
-        has_request = cast("object", self.cycle) is not None
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        has_request = cycle is not None and not cycle.response_complete
         if not has_request and self.transport.get_protocol() is self:
             self.transport.close()
 

@@ -49,6 +49,7 @@ class RealtimeSettings:
 
     # Sockets.
     request_timeout_s: float = 5.0
+    body_timeout_s: float = 15.0
     idle_timeout_s: float = 60.0
     no_channel_check_s: float = 600.0
     send_timeout_s: float = 30.0
@@ -58,6 +59,7 @@ class RealtimeSettings:
     outbound_max_bytes: int = 32 * 1024 * 1024
     outbound_max_frames: int = 20_000
     inbound_max_frames: int = 512
+    inbound_max_bytes: int = 8 * 1024 * 1024
 
     # Channels and tokens.
     token_check_s: float = 300.0

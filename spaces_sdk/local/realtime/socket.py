@@ -57,6 +57,8 @@ class Socket:
         self._queue: deque[ClientFrame | bytes] = deque()
         self._queued_bytes = 0
         self._waiting_frames = 0
+        self._waiting_bytes = 0
+        self._is_held = False
         hub.register(self)
 
     # What comes in.
@@ -71,16 +73,25 @@ class Socket:
             self.count_waiting(1)
         else:
             self._handle_safely(frame)
+        if self._waiting_frames:
+            self._waiting_bytes += len(data)
+            self._hold_or_read()
 
     def count_waiting(self, change: int) -> None:
         """Count client messages that wait for their turn; too many, and no more are read."""
-        before = self._waiting_frames
         self._waiting_frames += change
-        limit = self.hub.settings.inbound_max_frames
-        if before < limit <= self._waiting_frames:
-            self._outlet.hold_reading(is_held=True)
-        elif self._waiting_frames <= limit // 2 < before:
-            self._outlet.hold_reading(is_held=False)
+        if not self._waiting_frames:
+            self._waiting_bytes = 0
+        self._hold_or_read()
+
+    def _hold_or_read(self) -> None:
+        # The bytes are those that came since nothing waited: they fall to zero only when all have had their turn.
+        settings = self.hub.settings
+        frames = settings.inbound_max_frames // 2 if self._is_held else settings.inbound_max_frames - 1
+        is_held = self._waiting_frames > frames or self._waiting_bytes > settings.inbound_max_bytes
+        if is_held != self._is_held:
+            self._is_held = is_held
+            self._outlet.hold_reading(is_held=is_held)
 
     def _handle_safely(self, frame: ClientFrame) -> None:
         try:
