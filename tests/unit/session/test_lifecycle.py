@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces_sdk.events import ConnectionState
+from spaces_sdk.events import ConnectionState, GapReason
 from spaces_sdk.session.lifecycle import ACTIVE, TERMINAL, TRANSITIONS, Machine, Trigger
 
 pytestmark = pytest.mark.unit
@@ -77,3 +77,9 @@ def test_the_document_shows_the_table() -> None:
 @pytest.mark.parametrize("trigger", Trigger)
 def test_the_document_explains_each_trigger(trigger: Trigger) -> None:
     assert re.search(rf"^- `{trigger.value}`: ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_document_names_every_reason_of_a_gap() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    told = text[text.index("`reason` of `GapDetected`") :].split("\n\n", 1)[0]
+    assert set(re.findall(r"`([a-z_]+)`", told)) - {"reason"} == {reason.value for reason in GapReason}
