@@ -54,7 +54,7 @@ format: $(VENV)/.ready ## Apply the formatter and the safe fixes
 conformance: $(VENV)/.ready ## The recordings of the real Realtime against the local one, frame by frame
 	$(BIN)/python -m tests.conformance $(ARGS)
 
-bench-realtime: $(VENV)/.ready ## The load that the local Realtime bears, beside raw websockets in the same run (ARGS=--quick)
+bench-realtime: $(VENV)/.ready ## The load that the local Realtime bears, beside raw websockets; fails beyond its limits (ARGS=--quick)
 	$(BIN)/python -m benchmarks.realtime $(ARGS)
 
 bench-db: $(VENV)/.ready ## What the database costs, as ratios; fails where it does not stay flat (ARGS=--full)

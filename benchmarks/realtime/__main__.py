@@ -4,6 +4,7 @@
 
 500 idle connections, one room with 50 listeners, 200 rooms with 5: deliveries a second, latency, the server's CPU
 a delivery, its memory, and the ratio of the two. The clients share the machine with the server. The last line is JSON.
+Exit 1: a ratio is beyond its limit.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +28,14 @@ IN_FLIGHT = 20
 PACED_PER_S = 50
 IDLE = 500
 _MIB = 1024 * 1024
+_LIMITS = {
+    "memory at rest, MiB": 4.0,
+    "500 idle: memory each, KiB": 2.5,
+    "room of 50: CPU a delivery, µs": 1.0,
+    "room of 50: memory, MiB": 4.0,
+    "200 rooms of 5: CPU a delivery, µs": 3.0,
+}
+"""The largest ratios. Those of latency and rate have none: the clients take the same cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,30 +152,41 @@ def _close(clients: list[LightClient]) -> None:
         client.close()
 
 
-async def _main(load: Load) -> None:
+async def _main(load: Load) -> int:
     servers: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [local_realtime, raw_websockets]
     measured: list[Figures] = []
     for server in servers:
         async with server() as subject:
             print(f"measuring {subject.name} ...", flush=True)
             measured.append(await measure(subject, load))
-    ours, raw = measured
-    print(f"\n{'':40} {ours.name:>16} {raw.name:>16} {'ratio':>8}")
-    for name, value in ours.values.items():
-        peer = raw.values[name]
-        ratio = f"{value / peer:8.2f}" if peer > 0 else f"{'':>8}"
-        print(f"{name:40} {value:16,.2f} {peer:16,.2f} {ratio}")
+    over = _print_table(*measured)
     rounded = {figures.name: {name: round(value, 2) for name, value in figures.values.items()} for figures in measured}
     print(json.dumps(rounded, ensure_ascii=False))
+    return 1 if over else 0
 
 
-def main() -> None:
-    """Parse the arguments and run."""
+def _print_table(ours: Figures, raw: Figures) -> list[str]:
+    """The names whose ratio is beyond its limit."""
+    over: list[str] = []
+    print(f"\n{'':40} {ours.name:>16} {raw.name:>16} {'ratio':>8} {'limit':>8}")
+    for name, value in ours.values.items():
+        peer, limit = raw.values[name], _LIMITS.get(name)
+        ratio = value / peer if peer > 0 else None
+        is_over = ratio is not None and limit is not None and ratio > limit
+        if is_over:
+            over.append(name)
+        columns = [f"{'' if number is None else f'{number:.2f}':>8}" for number in (ratio, limit)]
+        print(f"{name:40} {value:16,.2f} {peer:16,.2f} {' '.join(columns)}{'  OVER' if is_over else ''}".rstrip())
+    return over
+
+
+def main() -> int:
+    """Parse the arguments and run; 1 if a ratio is beyond its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.realtime", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the load")
     is_quick = parser.parse_args().quick
-    asyncio.run(_main(Load(400, 800, 50, 1.0) if is_quick else Load()))
+    return asyncio.run(_main(Load(400, 800, 50, 1.0) if is_quick else Load()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
