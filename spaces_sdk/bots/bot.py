@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from spaces_sdk.bots.checks import Check
@@ -14,12 +14,11 @@ from spaces_sdk.bots.context import Context
 from spaces_sdk.bots.dispatcher import Dispatcher
 from spaces_sdk.bots.handlers import ErrorHook, Handler, Handlers, MessageHandler, RoomHook, Timer
 from spaces_sdk.bots.port import SessionPort
+from spaces_sdk.bots.runner import run_from_env, serve_rooms
+from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.errors import UsageError
 from spaces_sdk.events import Event
-
-if TYPE_CHECKING:
-    from spaces_sdk.client import Spaces
 
 E = TypeVar("E", bound=Event)
 H = TypeVar("H", bound=RoomHook)
@@ -211,8 +210,6 @@ class Bot:
             UsageError: No room is named.
             SpacesError: A room cannot be entered at all (its code is wrong, the bot is banned …); the others are left.
         """
-        from spaces_sdk.bots.runner import serve_rooms
-
         await serve_rooms(self, spaces, rooms)
 
     def run(self, *rooms: str) -> None:
@@ -227,8 +224,6 @@ class Bot:
         Raises:
             ConfigError: Something is missing in the environment.
         """
-        from spaces_sdk.bots.runner import run_from_env
-
         named = rooms or tuple(code for code in os.environ.get("SPACES_BOT_ROOMS", "").split(",") if code.strip())
         run_from_env(self, named)
 

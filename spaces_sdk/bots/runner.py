@@ -9,15 +9,15 @@ import random
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from uuid import UUID
 
+from spaces_sdk.bots.dispatcher import Dispatcher
+from spaces_sdk.bots.port import SessionPort
 from spaces_sdk.client import Spaces
+from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ConfigError, RemovedError, RoomFullError, SpacesError, UsageError
 from spaces_sdk.realtime.backoff import backoff
-
-if TYPE_CHECKING:
-    from spaces_sdk.bots.bot import Bot
 
 logger = logging.getLogger("spaces_sdk.bots")
 
@@ -31,7 +31,16 @@ EMAIL_VARIABLE: Final = "SPACES_BOT_EMAIL"
 PASSWORD_VARIABLE: Final = "SPACES_BOT_PASSWORD"  # noqa: S105 - the name of a variable
 
 
-async def serve_rooms(bot: Bot, spaces: Spaces, rooms: Sequence[str | UUID]) -> None:
+class Servable(Protocol):
+    """What is run here of a `Bot`."""
+
+    name: str
+    clock: Clock
+
+    def serve(self, session: SessionPort, /) -> Dispatcher: ...
+
+
+async def serve_rooms(bot: Servable, spaces: Spaces, rooms: Sequence[str | UUID]) -> None:
     """Each room in a task of its own, until all have ended; see `Bot.start`."""
     if not rooms:
         raise UsageError("cannot start the bot: no room is named", hint="pass the code of a room")
@@ -44,7 +53,7 @@ async def serve_rooms(bot: Bot, spaces: Spaces, rooms: Sequence[str | UUID]) -> 
         await asyncio.wait(tasks)
 
 
-async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
+async def _serve(bot: Servable, spaces: Spaces, room: str | UUID) -> None:
     pauses = _pauses()
     has_joined = False
     while True:
@@ -75,7 +84,7 @@ async def _serve(bot: Bot, spaces: Spaces, room: str | UUID) -> None:
         await bot.clock.sleep(pause_s)
 
 
-def run_from_env(bot: Bot, rooms: Sequence[str]) -> None:
+def run_from_env(bot: Servable, rooms: Sequence[str]) -> None:
     """`Bot.run`: signs in with what the environment says, and ends at Ctrl-C and SIGTERM."""
     credentials = [os.environ.get(name, "") for name in (EMAIL_VARIABLE, PASSWORD_VARIABLE)]
     if not all(credentials):
@@ -95,7 +104,7 @@ def run_from_env(bot: Bot, rooms: Sequence[str]) -> None:
         asyncio.run(_until_signal(bot, spaces, rooms, *credentials))
 
 
-async def sign_in(bot: Bot, spaces: Spaces, email: str, password: str) -> None:
+async def sign_in(bot: Servable, spaces: Spaces, email: str, password: str) -> None:
     """Sign in, again and again while the project does not answer.
 
     Raises:
@@ -117,7 +126,7 @@ def _pauses() -> Iterator[float]:
     return backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311 - spreads retries
 
 
-async def _until_signal(bot: Bot, spaces: Spaces, rooms: Sequence[str], email: str, password: str) -> None:
+async def _until_signal(bot: Servable, spaces: Spaces, rooms: Sequence[str], email: str, password: str) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
     is_told = False
@@ -132,7 +141,7 @@ async def _until_signal(bot: Bot, spaces: Spaces, rooms: Sequence[str], email: s
     try:
         async with spaces:
             await sign_in(bot, spaces, email, password)
-            await bot.start(spaces, *(room.strip() for room in rooms))
+            await serve_rooms(bot, spaces, [room.strip() for room in rooms])
     except asyncio.CancelledError:
         if not is_told:
             raise

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 from spaces_sdk.errors import UsageError
-from spaces_sdk.events import MessageChunk
-from spaces_sdk.models import JsonObject, Message, MessageStatus, MessageType
+from spaces_sdk.events import Event, MessageChunk
+from spaces_sdk.models import JsonObject, Message, MessageStatus, MessageType, Participant
 
-if TYPE_CHECKING:
-    from spaces_sdk.testing.room import MemoryRoom
+
+class Keeper(Protocol):
+    """The room, as far as a message is kept and told of there."""
+
+    @property
+    def me(self) -> Participant: ...
+
+    def store(
+        self,
+        author: Participant,
+        content: str,
+        message_type: MessageType,
+        metadata: JsonObject | None = None,
+        reply_to: UUID | None = None,
+        status: MessageStatus = MessageStatus.FINAL,
+    ) -> Message: ...
+
+    def change(self, message: Message, **fields: Any) -> Message: ...
+
+    def tell(self, event: Event) -> None: ...
 
 
 class MemoryWriter:
     """As `MessageWriter`; nobody stops it here."""
 
     def __init__(
-        self, room: MemoryRoom, message_type: MessageType, metadata: JsonObject | None, reply_to: UUID | None
+        self, room: Keeper, message_type: MessageType, metadata: JsonObject | None, reply_to: UUID | None
     ) -> None:
         self._room = room
         self._type = message_type
