@@ -56,7 +56,12 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path) -> Path:
     """What the client and its tests consist of."""
     (tmp_path / "pytest.ini").write_text(SETTINGS)
-    for source, names in (("spaces_sdk", LEAVES), ("tests/support", SUPPORT), ("tests/unit", ("conftest",))):
+    for source, names in (
+        ("spaces_sdk", LEAVES),
+        ("spaces_sdk/testing", ("clock",)),
+        ("tests/support", SUPPORT),
+        ("tests/unit", ("conftest",)),
+    ):
         (tmp_path / source).mkdir(parents=True, exist_ok=True)
         for name in names:
             shutil.copy(REPOSITORY / source / f"{name}.py", tmp_path / source)
