@@ -128,7 +128,8 @@ async def test_their_place_is_free(db: Database) -> None:
     space = await open_space(db, p_max_participants=1)
     bob = await space.newcomer("bob")
     await delete(db, bob)
-    await space.newcomer("eve")
+    eve = await space.newcomer("eve")
+    assert await db.column("select user_id from spaces.connections where room_id = %s", [space.id]) == [eve.id]
 
 
 async def test_a_removed_one_has_left_before(space: Space) -> None:

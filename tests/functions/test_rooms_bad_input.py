@@ -117,9 +117,11 @@ async def test_fields(ada: Caller, stack: LocalStack) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
-async def test_what_is_not_said_to_be_json(ada: Caller, kind: str) -> None:
+async def test_what_is_not_said_to_be_json(ada: Caller, stack: LocalStack, kind: str) -> None:
+    before = await counts(stack)
     answer = await ada.post("/rooms/create", content=b'{"name": "Jam"}', headers={"content-type": kind})
     refused(answer, 415, "unsupported_media_type")
+    assert await counts(stack) == before
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,10 @@ async def test_a_refresh_whose_answer_was_lost_is_made_up_for(people: People) ->
         await spaces.auth.sign_up(**credentials())
         transport.lose["token"] = 1
         await spaces.auth.refresh_session()
+        assert transport.lose["token"] == 0, "an answer was lost"
         await spaces.auth.refresh_session()
-        await spaces.rooms.create_room("Jam")
+        room = await spaces.rooms.create_room("Jam")
+        assert await spaces.rooms.is_host(room.id)
 
 
 async def test_a_kept_session_goes_on_elsewhere(people: People) -> None:
