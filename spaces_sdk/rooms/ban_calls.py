@@ -6,7 +6,7 @@ from uuid import UUID
 
 from spaces_sdk.models import Page
 from spaces_sdk.rooms import checks
-from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, parsed
+from spaces_sdk.rooms.calls import TIMEOUT_S, Calls
 from spaces_sdk.rooms.models import Ban
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
 from spaces_sdk.rpc.client import Procedure, Repeat
@@ -80,8 +80,4 @@ class BanCalls(Calls):
         Raises:
             PermissionDeniedError: `not_allowed`: neither host nor moderator.
         """
-        doing = LIST_BANS.operation
-        checks.within(doing, "limit", limit, 1, 200)
-        key = str(checks.uuid_of(doing, "room_id", room_id))
-        arguments = {"p_room_id": key, "p_limit": limit, "p_cursor": cursor}
-        return parsed(Page[Ban], await self._rpc.call(LIST_BANS, arguments, timeout_s=timeout_s), doing)
+        return await self._page_of(Ban, LIST_BANS, room_id, limit, cursor, timeout_s)

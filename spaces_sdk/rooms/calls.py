@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from spaces_sdk.errors import ProtocolError
+from spaces_sdk.models import Page
+from spaces_sdk.rooms import checks
 from spaces_sdk.rpc.answers import fields_of
-from spaces_sdk.rpc.client import RpcClient
+from spaces_sdk.rpc.client import Procedure, RpcClient
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 TIMEOUT_S: Final = 10.0
 
@@ -21,6 +25,16 @@ class Calls:
 
     def __init__(self, rpc: RpcClient) -> None:
         self._rpc = rpc
+
+    async def _page_of(
+        self, kind: type[M], procedure: Procedure, room_id: UUID | str, limit: int, cursor: str | None, timeout_s: float
+    ) -> Page[M]:
+        """One page of something that a room has; `limit` as `spaces.page_after` in the migrations has it."""
+        doing = procedure.operation
+        checks.within(doing, "limit", limit, 1, 200)
+        key = str(checks.uuid_of(doing, "room_id", room_id))
+        arguments = {"p_room_id": key, "p_limit": limit, "p_cursor": cursor}
+        return parsed(Page[kind], await self._rpc.call(procedure, arguments, timeout_s=timeout_s), doing)
 
 
 def parsed(kind: type[T], value: object, operation: str) -> T:

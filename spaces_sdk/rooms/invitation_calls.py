@@ -81,11 +81,7 @@ class InvitationCalls(Calls):
         Raises:
             PermissionDeniedError: `not_allowed`: neither host nor moderator.
         """
-        doing = LIST.operation
-        checks.within(doing, "limit", limit, 1, 200)
-        key = str(checks.uuid_of(doing, "room_id", room_id))
-        arguments = {"p_room_id": key, "p_limit": limit, "p_cursor": cursor}
-        return parsed(Page[Invitation], await self._rpc.call(LIST, arguments, timeout_s=timeout_s), doing)
+        return await self._page_of(Invitation, LIST, room_id, limit, cursor, timeout_s)
 
     async def revoke_invitation(
         self, room_id: UUID | str, invitation_id: UUID | str, *, timeout_s: float = TIMEOUT_S

@@ -147,18 +147,14 @@ class RoomCalls(Calls):
 
         Args:
             room_id: The room.
-            limit: Most a page, 1 to 500.
+            limit: Most a page, 1 to 200.
             cursor: `next_cursor` of the page before; None begins.
             timeout_s: The whole call, in seconds, > 0.
 
         Raises:
             NotFoundError: No such room, or none that the user may see.
         """
-        doing = GET_PARTICIPANTS.operation
-        checks.within(doing, "limit", limit, 1, 500)
-        key = str(checks.uuid_of(doing, "room_id", room_id))
-        arguments = {"p_room_id": key, "p_limit": limit, "p_cursor": cursor}
-        return parsed(Page[Participant], await self._rpc.call(GET_PARTICIPANTS, arguments, timeout_s=timeout_s), doing)
+        return await self._page_of(Participant, GET_PARTICIPANTS, room_id, limit, cursor, timeout_s)
 
     async def update_room_state(
         self, room_id: UUID | str, *, timeout_s: float = TIMEOUT_S, **changes: Unpack[StateChanges]

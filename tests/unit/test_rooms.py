@@ -721,6 +721,7 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
     "invitation for nobody": (lambda rooms: rooms.create_invitation(ROOM, max_uses=0), "invalid_argument"),
     "invitation for all": (lambda rooms: rooms.create_invitation(ROOM, max_uses=10_001), "invalid_argument"),
     "invitation id": (lambda rooms: rooms.create_invitation(ROOM, invitation_id="x"), "invalid_argument"),
+    "participants limit": (lambda rooms: rooms.get_participants(ROOM, limit=201), "invalid_argument"),
     "invitations limit": (lambda rooms: rooms.list_invitations(ROOM, limit=201), "invalid_argument"),
     "revoke nothing": (lambda rooms: rooms.revoke_invitation(ROOM, "x"), "invalid_argument"),
     "short token": (lambda rooms: rooms.accept_invitation("x" * 31), "invalid_argument"),
