@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         MessageType,
         Page,
         Participant,
+        PickedTurn,
         PreviewParticipant,
         ReadMark,
         Role,
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
     )
     from spaces_sdk.rpc import TokenProvider
     from spaces_sdk.session import MessageWriter, PendingSend, RoomSession, SessionOptions
+    from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome, TurnStatus
 
 _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
@@ -157,13 +159,14 @@ _NAMES_OF = {
     ),
     "models": (
         "BegunStream JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
-        "PreviewParticipant ReadMark Role Room RoomPreview RoomState StreamProgress SyncPage "
+        "PickedTurn PreviewParticipant ReadMark Role Room RoomPreview RoomState StreamProgress SyncPage "
         "Visibility"
     ),
     "realtime": "RealtimeOptions",
     "rooms": "Ban CleanupResult CreatedInvitation Invitation RoomDetails RoomListing RoomManager RoomScope",
     "session": "MessageWriter PendingSend RoomSession SessionOptions",
     "rpc": "TokenProvider",
+    "turns": "BotEntry ClaimedTurn FinishedTurn TurnClaim TurnOutcome TurnStatus",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
@@ -176,10 +179,12 @@ __all__ = [
     "Ban",
     "BegunStream",
     "Bot",
+    "BotEntry",
     "CannedModel",
     "CatchUpProgressed",
     "CaughtUp",
     "ChannelError",
+    "ClaimedTurn",
     "CleanupResult",
     "Clock",
     "CommandError",
@@ -196,6 +201,7 @@ __all__ = [
     "EndReason",
     "Event",
     "EventsDropped",
+    "FinishedTurn",
     "GapDetected",
     "GapReason",
     "HandlerOverflowError",
@@ -228,6 +234,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PendingSend",
     "PermissionDeniedError",
+    "PickedTurn",
     "PreviewParticipant",
     "ProjectConfig",
     "ProtocolError",
@@ -271,6 +278,9 @@ __all__ = [
     "SystemClock",
     "TokenProvider",
     "TransportError",
+    "TurnClaim",
+    "TurnOutcome",
+    "TurnStatus",
     "UsageError",
     "User",
     "Visibility",

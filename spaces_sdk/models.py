@@ -183,8 +183,25 @@ class ReadMark(Model):
     unread_count: int
 
 
+class PickedTurn(Model):
+    """A host's pick: this bot shall answer that message.
+
+    Attributes:
+        position: The step at which it was picked.
+    """
+
+    user_id: UUID
+    message_id: UUID
+    position: int
+
+
 class RoomState(Model):
-    """The part of a room that the host steers, and that every participant sees change."""
+    """The part of a room that the host steers, and that every participant sees change.
+
+    Attributes:
+        turn: Which bot the host has picked last.
+        bots_resume_at: When bots answer again; None while their budget of the day is not spent.
+    """
 
     mode: str
     conversation_active: bool
@@ -194,6 +211,8 @@ class RoomState(Model):
     host: UUID | None
     visibility: Visibility
     is_active: bool
+    turn: PickedTurn | None = None
+    bots_resume_at: datetime | None = None
 
 
 class PreviewParticipant(Model):

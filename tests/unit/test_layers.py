@@ -13,7 +13,19 @@ pytestmark = pytest.mark.unit
 PACKAGE = Path(__file__).parents[2] / "spaces_sdk"
 
 LAYERS = [
-    {"errors", "codes", "clock", "models", "events", "config", "drafts", "deadline", "single_flight", "jwt_claims"},
+    {
+        "errors",
+        "codes",
+        "clock",
+        "models",
+        "events",
+        "config",
+        "drafts",
+        "deadline",
+        "single_flight",
+        "jwt_claims",
+        "turns",
+    },
     {"realtime"},
     {"rpc", "auth", "rooms"},
     {"session"},

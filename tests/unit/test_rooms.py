@@ -152,8 +152,8 @@ def test_a_session_takes_it_as_its_api(bench: Bench) -> None:
     assert api is bench.rooms
 
 
-def test_the_changes_are_those_of_the_state_without_the_host() -> None:
-    assert StateChanges.__annotations__.keys() == RoomState.model_fields.keys() - {"host"}
+def test_the_changes_are_those_of_the_state_without_the_host_and_its_turns() -> None:
+    assert StateChanges.__annotations__.keys() == RoomState.model_fields.keys() - {"host", "turn", "bots_resume_at"}
 
 
 def test_every_method_has_a_deadline_and_a_docstring() -> None:
