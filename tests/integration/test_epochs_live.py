@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -41,17 +40,12 @@ async def test_five_kicks_in_a_moment(local_people: LocalPeople) -> None:
 
     async with local_people.sql() as connection:
         entering = asyncio.create_task(local_people.enter(carol, room.room_code))
-        began = time.monotonic()
         for victim in victims:
             await connection.execute(REMOVE, (room.id, victim.user.user_id))
-        took_s = time.monotonic() - began
-    assert took_s < 1.0, "far apart is another test"
     newcomer = await entering
     assert newcomer.session.stats.joins_refused == 0, "who comes in meanwhile is not refused"
-    sent_at = time.monotonic()
     await asyncio.gather(beside.session.send("beside"), bob.session.send("without them"))
     await beside.sees(MessageReceived, lambda e: e.message.content == "beside")
-    assert time.monotonic() - sent_at < 4.0, "the socket stood still, as it does for 5 s at a refused join"
 
     await asyncio.gather(is_live(ada.session), is_live(bob.session))
     await ada.session.send("on the new topic")
