@@ -18,7 +18,7 @@ from spaces_sdk.clock import SystemClock
 from spaces_sdk.events import MessageReceived
 from spaces_sdk.realtime import RealtimeClient
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
-from tests.support.fake_room import FakeApi, FakeRoom
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 
 MESSAGES: Final = 2000
 TURNS: Final = 8

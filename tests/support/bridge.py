@@ -10,8 +10,8 @@ from random import Random
 from spaces_sdk.realtime import BroadcastReceived, ChannelEvent, RealtimeClient, RealtimeOptions
 from spaces_sdk.realtime.wire import Wire
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeChannel, FakeRoom
 from tests.support.clock import FakeClock
-from tests.support.fake_room import FakeApi, FakeChannel, FakeRoom
 from tests.support.memory_wire import MemoryServer, MemoryWire
 
 

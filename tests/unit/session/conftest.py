@@ -30,8 +30,8 @@ from spaces_sdk.events import (
     SignalReceived,
 )
 from spaces_sdk.session import EventStream, RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeRealtime, FakeRoom
 from tests.support.clock import FakeClock, settle
-from tests.support.fake_room import FakeApi, FakeRealtime, FakeRoom
 
 
 def told(event: Event) -> str:

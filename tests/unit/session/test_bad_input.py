@@ -12,8 +12,8 @@ from spaces_sdk.errors import RemovedError
 from spaces_sdk.events import ConnectionState
 from spaces_sdk.models import JsonObject, LeaseStatus, SyncPage
 from spaces_sdk.realtime.events import BroadcastReceived
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRoom
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit

@@ -12,8 +12,8 @@ from spaces_sdk.errors import ConnectTimeoutError, JoinRejectedError, ServerErro
 from spaces_sdk.events import CaughtUp, ConnectionState, Event, MessageReceived, MessageUpdated, RoomJoined
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import EventStream, RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRoom
 from tests.unit.session.conftest import SleepyClock, World, told
 
 pytestmark = pytest.mark.unit

@@ -31,8 +31,8 @@ from spaces_sdk.events import (
 )
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeRealtime
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRealtime
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit

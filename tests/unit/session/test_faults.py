@@ -16,8 +16,8 @@ from spaces_sdk.session import EventStream, RoomSession
 from spaces_sdk.session.link import Link
 from spaces_sdk.session.presence_watch import Absences, PresenceWatch
 from spaces_sdk.session.tasks import TaskOwner
+from spaces_sdk.testing.fake import FakeApi, FakeRealtime, FakeRoom, Lease
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRealtime, FakeRoom, Lease
 from tests.unit.session.conftest import Reader, SleepyClock, World
 
 pytestmark = pytest.mark.unit

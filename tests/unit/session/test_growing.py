@@ -15,8 +15,8 @@ from spaces_sdk.events import GapDetected, GapReason, MessageChunk, MessageRecei
 from spaces_sdk.models import Message, MessageStatus, SyncPage
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRoom
 from tests.unit.session.conftest import Reader, SleepyClock, World
 
 pytestmark = pytest.mark.unit

@@ -10,8 +10,8 @@ import pytest
 from spaces_sdk.errors import OutcomeUnknownError
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.stress

@@ -13,8 +13,8 @@ from spaces_sdk.events import CatchUpProgressed, CaughtUp, Event, MessageReceive
 from spaces_sdk.models import JsonObject, Message, MessageType, SyncPage
 from spaces_sdk.realtime import CloseReason
 from spaces_sdk.session import EventStream, SessionOptions
+from spaces_sdk.testing.fake import START, FakeApi
 from tests.support.clock import settle
-from tests.support.fake_room import START, FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.stress

@@ -21,8 +21,8 @@ from spaces_sdk.events import ConnectionState
 from spaces_sdk.models import Message
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, refusal
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, refusal
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit

@@ -18,8 +18,8 @@ from spaces_sdk.session import PresenceMode, SessionOptions
 from spaces_sdk.session.heartbeats import Heartbeats, Verdict, judge
 from spaces_sdk.session.pacing import Pace, heartbeat_pauses, rejoins_after_limit
 from spaces_sdk.session.stats import SessionStats
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import FakeClock, settle
-from tests.support.fake_room import FakeApi, FakeRoom
 
 pytestmark = pytest.mark.unit
 

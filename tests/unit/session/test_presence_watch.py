@@ -12,8 +12,8 @@ from spaces_sdk.events import ParticipantLeft
 from spaces_sdk.realtime import PresenceChanged, PresenceMap, PresenceSynced
 from spaces_sdk.session import PresenceMode, SessionOptions
 from spaces_sdk.session.presence_watch import KEYS_KEPT, LEAST_BETWEEN_S, Absences
+from spaces_sdk.testing.fake import FakeApi
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit

@@ -14,8 +14,8 @@ from spaces_sdk.errors import ConnectError, OutcomeUnknownError, SpacesError
 from spaces_sdk.models import Message
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import SessionOptions
+from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, FakeRoom
 from tests.unit.session.conftest import SleepyClock, World
 
 pytestmark = pytest.mark.unit

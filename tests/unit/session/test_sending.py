@@ -17,8 +17,8 @@ from spaces_sdk.errors import (
 )
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.testing.fake import FakeApi, refusal
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, refusal
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit

@@ -18,8 +18,8 @@ from spaces_sdk.session.core import SessionCore
 from spaces_sdk.session.lifecycle import Machine, Trigger
 from spaces_sdk.session.paging import Paging
 from spaces_sdk.session.stats import SessionStats
+from spaces_sdk.testing.fake import FakeApi, FakeChannel, FakeRoom, Lease
 from tests.support.clock import FakeClock, settle
-from tests.support.fake_room import FakeApi, FakeChannel, FakeRoom, Lease
 from tests.unit.session.conftest import Reader, World
 
 pytestmark = pytest.mark.unit

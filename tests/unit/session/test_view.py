@@ -18,8 +18,8 @@ from spaces_sdk.events import (
 )
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session.view import RoomView
+from spaces_sdk.testing.fake import START, FakeRoom
 from tests.support.clock import FakeClock
-from tests.support.fake_room import START, FakeRoom
 
 pytestmark = pytest.mark.unit
 

@@ -23,8 +23,8 @@ from spaces_sdk.errors import (
 )
 from spaces_sdk.models import Message, MessageStatus
 from spaces_sdk.session import MessageWriter, RoomSession
+from spaces_sdk.testing.fake import FakeApi, refusal
 from tests.support.clock import settle
-from tests.support.fake_room import FakeApi, refusal
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
