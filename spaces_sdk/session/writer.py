@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from random import Random
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from spaces_sdk.clock import Clock
@@ -45,8 +45,8 @@ class MessageWriter:
 
     What is written is sent in parts: the first at once, then at most 10 a second, fewer in a full room. A part whose
     answer is lost is sent again and stored once. Left by an exception or a cancellation, the message is stopped as
-    it stands. When somebody else ends it, `write` raises `StreamStoppedError`, which ends the block and goes no
-    further: look at `is_stopped` after it.
+    it stands. When somebody else ends it, the block is cancelled where it waits, for a model perhaps, as
+    `asyncio.timeout` does it; that goes no further than the block: look at `is_stopped` after it.
 
     Attributes:
         metadata: Merged into the message's when it is finished: why it ended, which model, how many tokens …
@@ -83,6 +83,9 @@ class MessageWriter:
         self._message: Message | None = None
         self._error: SpacesError | None = None
         self._task: asyncio.Task[None] | None = None
+        self._block: asyncio.Task[Any] | None = None
+        self._cancelling = 0
+        self._is_cut = False
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._pending = ""
@@ -144,8 +147,12 @@ class MessageWriter:
         self._message = self._message or begun.message
         self._lease_s = begun.lease_s
         self._sent = len(begun.message.content)
+        self._block = asyncio.current_task()
+        self._cancelling = self._block.cancelling() if self._block else 0
         if begun.message.status is not MessageStatus.STREAMING:
             self._learn(begun.message)
+        if self.is_stopped:
+            asyncio.get_running_loop().call_soon(self._cut)  # when the block waits for the first time
         self._task = self._tasks.start(self._run(core), name="message-writer")
         return self
 
@@ -172,7 +179,7 @@ class MessageWriter:
         self._raise_if_over()
 
     async def wait_ended(self) -> None:
-        """Return when somebody else has ended the message, or it cannot go on; `write` then says why. Cancel-safe."""
+        """Return when somebody else has ended the message, or it cannot go on: for other tasks than the block's."""
         while not (self.is_stopped or self._error):
             self._news.clear()
             await self._news.wait()
@@ -183,12 +190,13 @@ class MessageWriter:
         """Send the rest and finish; after an error, stop.
 
         Raises:
-            SpacesError: The rest could not be stored.
+            SpacesError: What was written could not be stored.
         """
         core, task = self._core, self._task
         if core is None or task is None:
             return False
         self._is_closing = True
+        is_cut = self._was_cut_only(error)
         is_done = False
         try:
             if error is None and not self.is_stopped and self._error is None:
@@ -203,9 +211,16 @@ class MessageWriter:
                 await run_to_end(asyncio.create_task(self._stop(core), name="stream-stop"))
             await run_to_end(task)
             core.writers.pop(self._message_id, None)
-        if error is None and self._error is not None:
-            raise self._error
-        return isinstance(error, StreamStoppedError) and self.is_stopped
+        if (error is None or is_cut) and self._error is not None:
+            raise self._error from None
+        return self.is_stopped and (is_cut or isinstance(error, StreamStoppedError))
+
+    def _was_cut_only(self, error: BaseException | None) -> bool:
+        """Whether it is our own cancellation that ends the block, and nobody else's besides."""
+        if not self._is_cut or self._block is None:
+            return False
+        others = self._block.uncancel()
+        return others <= self._cancelling and isinstance(error, asyncio.CancelledError)
 
     # -- in the background -----------------------------------------------------------------------------
 
@@ -227,6 +242,8 @@ class MessageWriter:
             raise
         finally:
             self._news.set()
+            if self._error is not None:
+                self._cut()
 
     async def _send_part(self, core: SessionCore) -> None:
         await self._clock.sleep(self._sent_at + self._pause_s(core) - self._clock.monotonic())
@@ -280,6 +297,14 @@ class MessageWriter:
         self.is_stopped = message.status in (MessageStatus.STOPPED, MessageStatus.DELETED)
         self._wake.set()
         self._news.set()
+        if self.is_stopped and self._task is not None:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Cancel the block, which may wait for anything: nobody wants more of it."""
+        if self._block is not None and not (self._is_cut or self._is_closing):
+            self._is_cut = True
+            self._block.cancel()
 
     def _pause_s(self, core: SessionCore) -> float:
         """Each part is a message to every listener, and a plan allows so many a second."""

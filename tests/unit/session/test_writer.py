@@ -209,19 +209,77 @@ async def test_when_somebody_stops_it_the_block_ends_and_what_follows_goes_on(wo
     assert len(written) <= 20 + 5, "within one part"
 
 
-async def test_a_model_that_hangs_can_be_raced_against_the_stop(world: World) -> None:
+async def test_a_model_that_hangs_is_cancelled_with_its_message(world: World) -> None:
     session = await world.live()
+    ended: list[str] = []
+
+    async def watch(out: MessageWriter) -> None:
+        await out.wait_ended()
+        ended.append("told")
 
     async def body(out: MessageWriter) -> None:
         await out.write("Well")
+        watching = asyncio.create_task(watch(out))
         await world.clock.sleep(0.5)
         world.room.finish(out.message_id, MessageStatus.STOPPED)
-        await out.wait_ended()
-        with pytest.raises(StreamStoppedError):
-            await out.write(" …")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+            await watching
 
     out = await write(world, session, body)
     assert (stored(world, out).content, out.is_stopped) == ("Well", True)
+    assert sorted(ended) == ["cancelled", "told"]
+
+
+async def test_one_that_is_ended_already_is_cancelled_at_its_first_wait(world: World) -> None:
+    session = await world.live()
+    begun = world.room.begin(user_id=FakeApi(world.room).user_id)
+    world.room.finish(begun.id, MessageStatus.STOPPED)
+
+    async def body(out: MessageWriter) -> None:
+        with pytest.raises(StreamStoppedError):
+            await out.write("Well")
+        await asyncio.Event().wait()
+
+    out = await write(world, session, body, message_id=begun.id)
+    assert (stored(world, out).content, out.is_stopped) == ("", True)
+
+
+async def test_who_cancels_the_block_besides_is_heard(world: World) -> None:
+    session = await world.live()
+    out, is_cut = session.stream(), asyncio.Event()
+
+    async def run() -> None:
+        async with out:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                is_cut.set()
+                await asyncio.Event().wait()
+        pytest.fail("the cancellation was lost")
+
+    task = asyncio.create_task(run())
+    await world.clock.advance(1)
+    world.room.finish(out.message_id, MessageStatus.STOPPED)
+    await is_cut.wait()
+    task.cancel()
+    await settle()
+    assert task.cancelled()
+
+
+async def test_a_failure_ends_a_model_that_hangs(world: World) -> None:
+    api = FakeApi(world.room)
+    session = await world.live(api=api)
+
+    async def body(out: MessageWriter) -> None:
+        api.failures["append_stream"] = refusal("muted")
+        await out.write("x")
+        await asyncio.Event().wait()
+
+    with pytest.raises(PermissionDeniedError):
+        await write(world, session, body)
 
 
 async def test_a_model_that_hangs_keeps_its_message_open(world: World) -> None:
