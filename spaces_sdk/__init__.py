@@ -114,6 +114,7 @@ if TYPE_CHECKING:
         ReadMark,
         Role,
         Room,
+        RoomMode,
         RoomPreview,
         RoomState,
         StreamProgress,
@@ -159,7 +160,7 @@ _NAMES_OF = {
     ),
     "models": (
         "BegunStream JoinedRoom JsonObject Kind LeaseStatus Message MessageStatus MessageType Page Participant "
-        "PickedTurn PreviewParticipant ReadMark Role Room RoomPreview RoomState StreamProgress SyncPage "
+        "PickedTurn PreviewParticipant ReadMark Role Room RoomMode RoomPreview RoomState StreamProgress SyncPage "
         "Visibility"
     ),
     "realtime": "RealtimeOptions",
@@ -252,6 +253,7 @@ __all__ = [
     "RoomLeft",
     "RoomListing",
     "RoomManager",
+    "RoomMode",
     "RoomMoved",
     "RoomPreview",
     "RoomScope",

@@ -215,6 +215,20 @@ class RoomState(Model):
     bots_resume_at: datetime | None = None
 
 
+class RoomMode(Model):
+    """A personality that the AI of a room can take: a row of `room_modes`.
+
+    Attributes:
+        name: What `RoomState.mode` says.
+        label: For people to read.
+        system_prompt: What a bot tells its model in a room of this mode.
+    """
+
+    name: str
+    label: str
+    system_prompt: str
+
+
 class PreviewParticipant(Model):
     """What somebody with the code sees of a participant."""
 

@@ -1,6 +1,15 @@
 """Calls of the database's functions, over PostgREST."""
 
-from spaces_sdk.rpc.client import SCHEMA_VERSION, Procedure, Repeat, RpcClient
+from spaces_sdk.rpc.client import SCHEMA_VERSION, Procedure, Repeat, RpcClient, TableRead
 from spaces_sdk.rpc.tokens import ProviderTokens, TokenProvider, TokenSource
 
-__all__ = ["SCHEMA_VERSION", "Procedure", "ProviderTokens", "Repeat", "RpcClient", "TokenProvider", "TokenSource"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Procedure",
+    "ProviderTokens",
+    "Repeat",
+    "RpcClient",
+    "TableRead",
+    "TokenProvider",
+    "TokenSource",
+]

@@ -1,4 +1,4 @@
-"""Calls of the database's functions, over PostgREST: deadline, retries, typed errors."""
+"""Calls of the database's functions, and reads of its tables, over PostgREST: deadline, retries, typed errors."""
 
 from __future__ import annotations
 
@@ -75,6 +75,22 @@ class Procedure:
     done_codes: frozenset[str] = field(default_factory=frozenset[str])
 
 
+@dataclass(frozen=True, slots=True)
+class TableRead(Procedure):
+    """A table that may be read under row level security; its call's arguments are the filters, `{"name": "eq.ada"}`.
+
+    Attributes:
+        name: Its name in schema `public`.
+        columns: What is read of each row, separated by commas.
+        order: The column that orders the rows.
+        most: Rows that are read.
+    """
+
+    columns: str = "*"
+    order: str = "id"
+    most: int = 1000
+
+
 _SCHEMA_VERSION_CALL = Procedure("schema_version", "use the project", Repeat.READ)
 
 
@@ -131,7 +147,7 @@ class RpcClient:
         operation_id: UUID | None = None,
         unknown_hint: str = "",
     ) -> Any:
-        """Call a function and return the JSON that it answered; the first call also checks the schema's version.
+        """Call a function, or read a table, and return the JSON of the answer; the first call checks the schema, too.
 
         Cancelling it leaves the outcome of a write open.
 
@@ -284,7 +300,13 @@ class RpcClient:
             retry_enabled=False,
         )
         try:
-            result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
+            if isinstance(procedure, TableRead):
+                rows = client.from_(procedure.name).select(procedure.columns)
+                for column, condition in arguments.items():
+                    rows = rows.filter(column, *str(condition).split(".", 1))
+                result = await rows.order(procedure.order).limit(procedure.most).execute()
+            else:
+                result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
         except (TypeError, ValueError, RecursionError) as error:
             if probe.is_answered:
                 return judge_foreign(operation, url, probe.answered(), is_known=self._has_answered)

@@ -24,6 +24,7 @@ from spaces_sdk.models import (
     Participant,
     ReadMark,
     Role,
+    RoomMode,
     RoomPreview,
     RoomState,
     StreamProgress,
@@ -156,6 +157,8 @@ class SessionApi(Protocol):
     async def update_room_state(
         self, room_id: UUID, /, *, timeout_s: float = ..., **changes: Unpack[StateChanges]
     ) -> RoomState: ...
+
+    async def find_mode(self, name: str, /, *, timeout_s: float = ...) -> RoomMode | None: ...
 
     async def set_voice(self, room_id: UUID, on: bool, /, *, timeout_s: float = ...) -> Participant: ...
 

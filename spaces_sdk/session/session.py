@@ -13,7 +13,7 @@ from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import InvalidRequestError, SpacesError
 from spaces_sdk.events import ConnectionState, SignalKind
-from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomState
+from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomMode, RoomState
 from spaces_sdk.session.actions import MessageActions
 from spaces_sdk.session.api import CALL_TIMEOUT_S, RealtimePort, SessionApi
 from spaces_sdk.session.endings import OWN_LEAVE
@@ -302,6 +302,10 @@ class RoomSession(SessionModeration, MessageActions):
         """
         core = self._runtime.live_core("change the room")
         return await self._api.update_room_state(core.room_id, timeout_s=timeout_s, **changes)
+
+    async def find_mode(self, name: str, *, timeout_s: float = CALL_TIMEOUT_S) -> RoomMode | None:
+        """A mode's row in `room_modes`, with its system prompt; None if there is none of that name."""
+        return await self._api.find_mode(name, timeout_s=timeout_s)
 
     async def start_voice(self, *, timeout_s: float = CALL_TIMEOUT_S) -> Participant:
         """Say that this participant's voice is on; the others see `VoiceStarted`. On already: no event.

@@ -14,6 +14,7 @@ import pytest
 from spaces_sdk import Spaces
 from spaces_sdk.drafts import MessageDraft
 from spaces_sdk.errors import (
+    AuthError,
     ConflictError,
     InvalidRequestError,
     NotFoundError,
@@ -24,6 +25,7 @@ from spaces_sdk.errors import (
     SchemaMismatchError,
 )
 from spaces_sdk.models import Kind, Message, Role, Room, Visibility
+from spaces_sdk.testing.modes import NAMES
 from tests.integration.lossy import LossyTransport
 from tests.integration.people import LocalPeople, People, Person
 from tests.support.eventually import eventually
@@ -426,3 +428,17 @@ async def test_a_missing_schema_is_named_with_the_command(local_people: LocalPeo
             await connection.execute("notify pgrst, 'reload schema'")
             await eventually(is_there, within_s=5)
     assert all("supabase db push" in hint for hint in hints)
+
+
+async def test_modes_are_read_by_who_is_signed_in(people: People) -> None:
+    ada = await people.person("Ada")
+    listed = await ada.spaces.rooms.list_modes()
+    assert [mode.name for mode in listed] == sorted(mode.name for mode in listed)
+    assert set(NAMES) <= {mode.name for mode in listed}
+    assert all(mode.label and mode.system_prompt for mode in listed)
+    assert await ada.spaces.rooms.find_mode("playful") in listed
+    for none in ("pirate", "", "Playful", "playful,name.eq.gangster", "playful&name=eq.gangster", "%"):
+        assert await ada.spaces.rooms.find_mode(none) is None
+    nobody = await people.client()
+    with pytest.raises(AuthError):
+        await nobody.rooms.list_modes()

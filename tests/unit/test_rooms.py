@@ -24,7 +24,17 @@ from spaces_sdk.errors import (
     RateLimitedError,
     SpacesError,
 )
-from spaces_sdk.models import JsonObject, Kind, Message, MessageStatus, MessageType, Role, RoomState, Visibility
+from spaces_sdk.models import (
+    JsonObject,
+    Kind,
+    Message,
+    MessageStatus,
+    MessageType,
+    Role,
+    RoomMode,
+    RoomState,
+    Visibility,
+)
 from spaces_sdk.rooms import Ban, RoomManager
 from spaces_sdk.rpc import RpcClient
 from spaces_sdk.session import SessionApi
@@ -490,6 +500,25 @@ async def test_update_room_state_sends_only_what_is_named(bench: Bench) -> None:
     ]
     bench.project.on("update_room_state", refused(403, "not_host"))
     assert (await bench.error(bench.rooms.update_room_state(ROOM, name="x"))).code == "not_host"
+
+
+async def test_modes_are_read_from_their_table(bench: Bench) -> None:
+    row = {"name": "pirate", "label": "Pirate", "system_prompt": "Talk like one."}
+    bench.project.on("room_modes", ok([row]))
+    assert await bench.rooms.find_mode("pirate") == RoomMode(**row)
+    assert [mode.name for mode in await bench.rooms.list_modes()] == ["pirate"]
+    bench.project.on("room_modes", ok([]))
+    assert await bench.rooms.find_mode("a,b)&c=eq.d") is None
+    sent = [(request.method, dict(request.url.params)) for request in bench.project.sent("room_modes")]
+    of_all = {"select": "name,label,system_prompt", "order": "name.asc"}
+    assert sent == [
+        ("GET", {**of_all, "name": "eq.pirate", "limit": "1"}),
+        ("GET", {**of_all, "limit": "1000"}),
+        ("GET", {**of_all, "name": "eq.a,b)&c=eq.d", "limit": "1"}),
+    ]
+    bench.project.on("room_modes", refused(403, "not_allowed"), ok([{"name": "pirate"}]))
+    assert isinstance(await bench.error(bench.rooms.find_mode("pirate")), PermissionDeniedError)
+    assert isinstance(await bench.error(bench.rooms.find_mode("pirate")), ProtocolError)
 
 
 async def test_set_voice_signal_and_kind(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from spaces_sdk.models import (
     PreviewParticipant,
     ReadMark,
     Role,
+    RoomMode,
     RoomPreview,
     RoomState,
     StreamProgress,
@@ -294,6 +295,10 @@ class FakeApi:
             raise refusal("not_host")
         self.room.set_state(**changes)
         return self.room.state
+
+    async def find_mode(self, name: str, *, timeout_s: float = 10.0) -> RoomMode | None:
+        await self._called("find_mode")
+        return self.room.modes.get(name)
 
     async def set_voice(self, room_id: UUID, on: bool, *, timeout_s: float = 10.0) -> Participant:
         await self._called("set_voice")

@@ -26,6 +26,7 @@ from spaces_sdk.models import (
 )
 from spaces_sdk.testing.fake.broadcasts import Broadcasts
 from spaces_sdk.testing.fake.refusals import refusal
+from spaces_sdk.testing.modes import modes
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -73,6 +74,7 @@ class FakeRoom(Broadcasts):
             visibility=Visibility.UNLISTED,
             is_active=True,
         )
+        self.modes = modes()
         self.messages: dict[UUID, Message] = {}
         self.participants: dict[UUID, Participant] = {}
         self.removed: dict[UUID, str] = {}
