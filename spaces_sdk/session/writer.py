@@ -118,7 +118,7 @@ class MessageWriter:
         return self._sent + len(self._pending)
 
     async def __aenter__(self) -> Self:
-        """Make the message; everybody sees it, empty.
+        """Make the message; everybody sees it, empty. Without an answer it is tried again, and made once.
 
         Raises:
             SpacesError: As `RoomManager.begin_stream`.
@@ -130,18 +130,19 @@ class MessageWriter:
         core = self._core = self._live_core()
         core.writers[self._message_id] = self._learn
         try:
-            begun = await self._api.begin_stream(
-                core.room_id,
-                message_type=self._message_type,
-                metadata=self._begin_metadata,
-                reply_to=self._reply_to,
-                message_id=self._message_id,
+            begun = await self._insist(
+                lambda: self._api.begin_stream(
+                    core.room_id,
+                    message_type=self._message_type,
+                    metadata=self._begin_metadata,
+                    reply_to=self._reply_to,
+                    message_id=self._message_id,
+                )
             )
-        except asyncio.CancelledError:
-            # It may stand already, and nobody would go on with it.
-            await run_to_end(asyncio.create_task(self._stop(core), name="stream-stop"))
-            raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or (isinstance(error, SpacesError) and error.retryable):
+                # It may stand already, and nobody would go on with it.
+                await run_to_end(asyncio.create_task(self._stop(core), name="stream-stop"))
             core.writers.pop(self._message_id, None)
             raise
         self._message = self._message or begun.message

@@ -250,6 +250,8 @@ class FakeApi:
         await self._called("begin_stream")
         self.room.require(self.user_id)
         message = self.room.begin(user_id=self.user_id, message_id=message_id, reply_to=reply_to)
+        if (lost := self.lost_answers.pop("begin_stream", None)) is not None:
+            raise lost
         return BegunStream(message=message, lease_s=self.room.stream_lease_s)
 
     async def append_stream(

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -21,7 +21,7 @@ from spaces_sdk.errors import (
     StreamStoppedError,
     UsageError,
 )
-from spaces_sdk.models import Message, MessageStatus
+from spaces_sdk.models import BegunStream, Message, MessageStatus
 from spaces_sdk.session import MessageWriter, RoomSession
 from spaces_sdk.testing.fake import FakeApi, refusal
 from tests.support.clock import settle
@@ -412,6 +412,48 @@ async def test_what_cannot_be_written_is_refused_and_the_rest_stays(world: World
         await out.__aenter__()
     with pytest.raises(InvalidRequestError):
         session.stream(message_type="shout")
+
+
+@pytest.mark.parametrize("is_carried_out", [True, False])
+@pytest.mark.parametrize("is_over_the_limit", [True, False])
+async def test_a_beginning_without_an_answer_is_tried_again_and_made_once(
+    world: World, is_over_the_limit: bool, is_carried_out: bool
+) -> None:
+    api = FakeApi(world.room)
+    session = await world.live(api=api)
+    error = (
+        RateLimitedError("cannot begin: too many", retry_after_s=1.5)
+        if is_over_the_limit
+        else OutcomeUnknownError("cannot begin: no answer", operation_id=uuid4())
+    )
+    (api.lost_answers if is_carried_out else api.failures)["begin_stream"] = error
+
+    async def body(out: MessageWriter) -> None:
+        await out.write("Well")
+
+    out = await write(world, session, body)
+    assert (stored(world, out).content, stored(world, out).status) == ("Well", MessageStatus.FINAL)
+    assert api.calls.count("begin_stream") == 2
+
+
+async def test_a_beginning_that_is_given_up_leaves_no_open_message(world: World) -> None:
+    class LosingApi(FakeApi):
+        async def begin_stream(self, room_id: UUID, **arguments: Any) -> BegunStream:
+            await super().begin_stream(room_id, **arguments)
+            raise OutcomeUnknownError("cannot begin: no answer", operation_id=uuid4())
+
+    session = await world.live(api=LosingApi(world.room))
+    out = session.stream(timeout_s=5)
+
+    async def begin() -> None:
+        with pytest.raises(OutcomeUnknownError):
+            await out.__aenter__()
+
+    task = asyncio.create_task(begin())
+    while not task.done():
+        await world.clock.advance(0.5)
+    await task
+    assert stored(world, out).status is MessageStatus.STOPPED
 
 
 async def test_a_refused_beginning_is_raised(world: World) -> None:
