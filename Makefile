@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions check format ci ci-rest conformance bench-db bench-edge bench-realtime bench-session sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions test-bots check format ci ci-rest conformance bench-db bench-edge bench-realtime bench-session sabotage chaos clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,6 +40,9 @@ test-integration: $(VENV)/.ready ## The SDK against a running stack
 
 test-functions: $(VENV)/.ready ## The edge functions: on Deno in-process, on a running stack, many made-up requests
 	SPACES_TEST_PROBES=40 $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/functions $(ARGS)
+
+test-bots: $(VENV)/.ready ## The bots' tests, with 20,000 tokens to 20 listeners and 500 questions to replicas that are killed
+	$(BIN)/pytest tests/unit/bots tests/integration/test_bots_live.py tests/integration/test_streams_live.py tests/bots_load --full-load $(ARGS)
 
 check: $(VENV)/.ready ## Lint, format, strict types, direction of imports; the TypeScript too
 	$(BIN)/ruff check .
@@ -77,7 +80,7 @@ chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, the
 
 ci: test ci-rest ## All of it
 
-ci-rest: check test-db15 test-install test-functions conformance sabotage chaos demo ## All of it but the test suite itself
+ci-rest: check test-db15 test-install test-functions test-bots conformance sabotage chaos demo ## All of it but the test suite itself
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces

