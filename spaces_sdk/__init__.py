@@ -25,11 +25,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from spaces_sdk.auth import AuthClient, AuthSession, ConfirmationRequired, SignedIn, User
     from spaces_sdk.bots import (
+        Answer,
+        AnswerEnd,
         Bot,
         CannedModel,
+        ChatMessage,
         CommandError,
         Context,
         HandlerOverflowError,
+        ModelError,
         host_only,
         moderators_only,
     )
@@ -138,7 +142,10 @@ if TYPE_CHECKING:
 
 _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
-    "bots": "Bot CannedModel CommandError Context HandlerOverflowError host_only moderators_only",
+    "bots": (
+        "Answer AnswerEnd Bot CannedModel ChatMessage CommandError Context HandlerOverflowError ModelError "
+        "host_only moderators_only"
+    ),
     "client": "Spaces",
     "clock": "Clock SystemClock",
     "config": "ApiKey KeyKind ProjectConfig",
@@ -172,6 +179,8 @@ _NAMES_OF = {
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
+    "Answer",
+    "AnswerEnd",
     "ApiError",
     "ApiKey",
     "AuthClient",
@@ -185,6 +194,7 @@ __all__ = [
     "CatchUpProgressed",
     "CaughtUp",
     "ChannelError",
+    "ChatMessage",
     "ClaimedTurn",
     "CleanupResult",
     "Clock",
@@ -224,6 +234,7 @@ __all__ = [
     "MessageType",
     "MessageUpdated",
     "MessageWriter",
+    "ModelError",
     "NotFoundError",
     "NotJoinedError",
     "OutcomeUnknownError",

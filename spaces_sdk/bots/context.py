@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, Unpack
 from uuid import UUID
 
 from spaces_sdk.bots.activity import Activity
+from spaces_sdk.bots.answering import Answer, Answering, AnswerOptions
+from spaces_sdk.bots.models import Model
+from spaces_sdk.bots.personas import Personas
 from spaces_sdk.bots.port import SessionPort, WriterPort
 from spaces_sdk.bots.waiting import Waiters
 from spaces_sdk.clock import Clock
@@ -30,6 +33,7 @@ class RoomTools:
     clock: Clock
     activity: Activity
     waiters: Waiters
+    personas: Personas = field(default_factory=Personas)
 
 
 class Context:
@@ -46,6 +50,7 @@ class Context:
         self._tools = tools
         self._message = message
         self._seen = tools.waiters.count
+        self._tokens = 0
 
     @property
     def message(self) -> Message:
@@ -117,6 +122,38 @@ class Context:
         return self.session.stream(
             reply_to=self._message.id if self._message else None, message_type=self._message_type, metadata=metadata
         )
+
+    async def answer(self, model: Model, **options: Unpack[AnswerOptions]) -> Answer:
+        """Let a model answer the room, and stream what it says.
+
+        It reads the persona of the room's mode, as it is now, and the newest messages. Everybody sees the message
+        from the beginning; whoever may stop it ends the model's work, too. The message's metadata tells
+        `finish_reason`, `model`, `mode`, the tokens and the time. A model that fails before its first word is excused
+        with `apology`; one that fails later leaves what it said, as a message that was stopped.
+
+        Args:
+            model: See `Model`.
+            **options: See `AnswerOptions`.
+
+        Raises:
+            ModelError: The model is silent for too long, says nothing, or failed; what else it raises comes as it is.
+            UsageError: An option is out of its range.
+            SpacesError: As `stream`.
+        """
+        answering = Answering(
+            self,
+            self._message,
+            model,
+            options,
+            clock=self._tools.clock,
+            personas=self._tools.personas,
+            message_type=self._message_type,
+        )
+        return await answering.run()
+
+    def count_tokens(self, tokens: int) -> None:
+        """Add to what this call has cost; `answer` does so by itself."""
+        self._tokens += tokens
 
     async def history(self, *, before: int | None = None, limit: int = 50) -> Page[Message]:
         """Older messages, oldest first; see `RoomSession.history`."""

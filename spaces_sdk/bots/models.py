@@ -1,61 +1,71 @@
-"""What makes an answer: a model is a small protocol; the one that is built in is canned."""
+"""What makes an answer: a model is a small protocol."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
-from zlib import crc32
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One thing that was said, as a model sees it."""
+class ChatMessage:
+    """One thing that was said, as a model reads it.
+
+    Attributes:
+        role: `assistant` is the bot itself, `user` everybody else, other bots too.
+        content: The text; before what others said stands who said it: `<Ada> hello`.
+        name: Who said it; of a `system` message, the mode whose persona it is.
+    """
 
     role: Literal["system", "user", "assistant"]
     content: str
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """What a model may say last, after the pieces of its answer.
+
+    Attributes:
+        finish_reason: Why it ended: `stop`, `length`, `content_filter` …
+        prompt_tokens: What the conversation counted; None: not known.
+        completion_tokens: What the answer counted; None: not known.
+    """
+
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
 class Model(Protocol):
-    """Answers a conversation, bit by bit."""
+    """Answers a conversation, bit by bit. The smallest one:
+
+    ```python
+    class Shout:
+        name = "shout"
+
+        async def answer(self, messages: Sequence[ChatMessage]) -> AsyncIterator[str]:
+            yield messages[-1].content.upper()
+    ```
+    """
 
     @property
     def name(self) -> str:
         """What it is called; goes into the answer's metadata."""
         ...
 
-    def answer(self, turns: Sequence[Turn], /) -> AsyncIterator[str]:
-        """The pieces of the answer to the last turn. Closing the iterator ends the work."""
+    def answer(self, messages: Sequence[ChatMessage], /) -> AsyncIterator[str | AnswerEnd]:
+        """The pieces of the answer to the last message, then perhaps an `AnswerEnd`.
+
+        An empty piece says that it is at work. Closing the iterator, or cancelling it, ends the work.
+        """
         ...
 
 
-CANNED_LINES: Final = (
-    "That is one way to see it.",
-    "Go on, I am listening.",
-    "What do the others think?",
-    "I would ask the host about that.",
-)
+@runtime_checkable
+class LimitedModel(Protocol):
+    """A model that can be told how long its answers may be. Others are cut by an estimate."""
 
-
-class CannedModel:
-    """No model at all: fixed lines, for demos and tests without a network. It says so in each answer.
-
-    The same question gets the same line.
-
-    Args:
-        lines: What it says, at least one.
-    """
-
-    name = "canned"
-
-    def __init__(self, lines: Sequence[str] = CANNED_LINES) -> None:
-        if not lines:
-            raise ValueError("a canned model needs at least one line")
-        self._lines = tuple(lines)
-
-    async def answer(self, turns: Sequence[Turn], /) -> AsyncIterator[str]:
-        question = turns[-1].content if turns else ""
-        line = self._lines[crc32(question.encode("utf-8", "replace")) % len(self._lines)]
-        for word in f"(canned) {line}".split(" "):
-            yield word if word == "(canned)" else f" {word}"
+    def limited(self, max_tokens: int, /) -> Model:
+        """The same model, whose answers have at most so many tokens."""
+        ...

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, Unpack
 from uuid import UUID
 
+from spaces_sdk.drafts import StateChanges
 from spaces_sdk.events import Event
-from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomState
+from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomMode, RoomState
 
 
 class WriterPort(Protocol):
@@ -24,6 +25,8 @@ class WriterPort(Protocol):
     ) -> bool | None: ...
 
     async def write(self, text: str) -> None: ...
+
+    async def flush(self) -> None: ...
 
     async def wait_ended(self) -> None: ...
 
@@ -66,6 +69,10 @@ class SessionPort(Protocol):
     ) -> WriterPort: ...
 
     async def history(self, *, before: int | None = ..., limit: int = ...) -> Page[Message]: ...
+
+    async def find_mode(self, name: str, *, timeout_s: float = ...) -> RoomMode | None: ...
+
+    async def update_room_state(self, *, timeout_s: float = ..., **changes: Unpack[StateChanges]) -> RoomState: ...
 
     async def delete(self, message_id: UUID) -> Message: ...
 

@@ -179,6 +179,17 @@ class MessageWriter:
             await self._news.wait()
         self._raise_if_over()
 
+    async def flush(self) -> None:
+        """Return when all that was written is stored.
+
+        Raises:
+            StreamStoppedError, SpacesError: As `write`.
+        """
+        while self._pending and self._task is not None and not self._task.done():
+            self._news.clear()
+            await self._news.wait()
+        self._raise_if_over()
+
     async def wait_ended(self) -> None:
         """Return when somebody else has ended the message, or it cannot go on: for other tasks than the block's."""
         while not (self.is_stopped or self._error):

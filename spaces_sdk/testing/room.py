@@ -6,10 +6,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID, uuid4
 
 from spaces_sdk.clock import Clock
+from spaces_sdk.drafts import StateChanges
 from spaces_sdk.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
 from spaces_sdk.events import (
     Event,
@@ -20,6 +21,7 @@ from spaces_sdk.events import (
     ParticipantLeft,
     ParticipantUpdated,
     RoomJoined,
+    StateUpdated,
 )
 from spaces_sdk.models import (
     JsonObject,
@@ -31,9 +33,11 @@ from spaces_sdk.models import (
     Participant,
     Role,
     Room,
+    RoomMode,
     RoomState,
     Visibility,
 )
+from spaces_sdk.testing.modes import modes
 from spaces_sdk.testing.writer import MemoryWriter
 
 LONGEST = {MessageType.AI_RESPONSE: 200_000}
@@ -48,6 +52,9 @@ class MemoryRoom:
         people: Who is there from the beginning.
         host: Whose room it is; None: the first of the people.
         bot_role: What the bot may do.
+
+    Attributes:
+        modes: By name, what `find_mode` reads.
     """
 
     def __init__(
@@ -67,6 +74,8 @@ class MemoryRoom:
         self._is_over = False
         self._people: dict[UUID, Participant] = {}
         self._messages: list[Message] = []
+        self._changes = StateChanges()
+        self.modes = modes()
         self.host_name = host or (people[0] if people else None)
         self._bot_id = self._add(bot_name, Kind.BOT, bot_role).user_id
         for name in dict.fromkeys(people):
@@ -107,6 +116,21 @@ class MemoryRoom:
             del self._people[person.user_id]
             self.tell(ParticipantLeft(pos=self.step(), participants=[person], reason=LeftReason.LEFT))
 
+    def steer(self, **changes: Unpack[StateChanges]) -> RoomState:
+        """The host changes the room.
+
+        Raises:
+            InvalidRequestError: There is no such mode.
+        """
+        if changes.get("mode", "playful") not in self.modes:
+            raise InvalidRequestError(
+                "cannot update the room's state: unknown mode", status=400, hint=f"One of: {', '.join(self.modes)}"
+            )
+        if {**self._changes, **changes} != self._changes:
+            self._changes.update(changes)
+            self.tell(StateUpdated(pos=self.step(), state=self.room_state))
+        return self.room_state
+
     def find(self, name: str) -> Participant | None:
         return next((p for p in self._people.values() if p.display_name.casefold() == name.casefold()), None)
 
@@ -138,12 +162,13 @@ class MemoryRoom:
         return Room(
             id=self._id,
             room_code="MEMORY",
-            name="A room without a server",
+            name=self._changes.get("name", "A room without a server"),
             host_user_id=host.user_id if host else None,
             max_participants=50,
             is_active=True,
-            current_mode="playful",
-            conversation_active=True,
+            current_mode=self._changes.get("mode", "playful"),
+            conversation_active=self._changes.get("conversation_active", True),
+            settings=self._changes.get("settings", {}),
             visibility=Visibility.PRIVATE,
             expires_after_s=None,
             created_at=now,
@@ -155,7 +180,8 @@ class MemoryRoom:
         room = self.current_room
         return RoomState(
             mode=room.current_mode,
-            conversation_active=True,
+            conversation_active=room.conversation_active,
+            settings=room.settings,
             name=room.name,
             max_participants=room.max_participants,
             host=room.host_user_id,
@@ -203,6 +229,16 @@ class MemoryRoom:
         older = [message for message in self._messages if before is None or message.seq < before]
         items = older[-limit:]
         return Page[Message](items=items, next_cursor=str(items[0].seq) if len(older) > limit else None)
+
+    async def find_mode(self, name: str, *, timeout_s: float = 10.0) -> RoomMode | None:
+        return self.modes.get(name)
+
+    async def update_room_state(self, *, timeout_s: float = 10.0, **changes: Unpack[StateChanges]) -> RoomState:
+        if self.me.role is not Role.HOST:
+            raise PermissionDeniedError(
+                "cannot update the room's state: only its host may", code="not_host", status=403
+            )
+        return self.steer(**changes)
 
     async def delete(self, message_id: UUID) -> Message:
         message = self._message(message_id)

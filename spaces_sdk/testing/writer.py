@@ -74,6 +74,10 @@ class MemoryWriter:
         self._room.tell(MessageChunk(message_id=message.id, offset=len(self._text), text=text))
         self._text += text
 
+    async def flush(self) -> None:
+        """All is stored as soon as it is written."""
+        self._open()
+
     async def wait_ended(self) -> None:
         """Nobody ends it: this waits until it is cancelled."""
         await asyncio.get_running_loop().create_future()

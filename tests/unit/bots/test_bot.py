@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from spaces_sdk.bots import Bot, CannedModel, Context, HandlerOverflowError, Turn
+from spaces_sdk.bots import Bot, CannedModel, ChatMessage, Context, HandlerOverflowError
 from spaces_sdk.bots.lanes import MOST_WAITING
 from spaces_sdk.errors import SessionClosedError, UsageError
 from spaces_sdk.events import Event, MessageReceived, ParticipantJoined
@@ -397,9 +397,9 @@ def test_what_cannot_be_registered() -> None:
 
 async def test_the_canned_model_says_that_it_is_canned() -> None:
     model = CannedModel()
-    first = "".join([piece async for piece in model.answer([Turn("user", "why?")])])
+    first = "".join([piece async for piece in model.answer([ChatMessage("user", "why?")])])
     assert first.startswith("(canned) ")
-    assert first == "".join([piece async for piece in model.answer([Turn("user", "why?")])])
+    assert first == "".join([piece async for piece in model.answer([ChatMessage("user", "why?")])])
     assert model.name == "canned"
     assert "".join([piece async for piece in model.answer([])])
     with pytest.raises(ValueError, match="at least one"):

@@ -472,3 +472,33 @@ async def test_anybodys_message_is_stopped_by_its_id(world: World) -> None:
     message = world.room.begin()
     world.room.append(message.id, 0, "so far")
     assert (await session.stop_stream(message.id)).status is MessageStatus.STOPPED
+
+
+async def test_flush_returns_when_all_is_stored(world: World) -> None:
+    session = await world.live()
+    kept: list[str] = []
+
+    async def body(out: MessageWriter) -> None:
+        await out.flush()
+        await out.write("one")
+        await out.write(" two" * 3000)
+        await out.flush()
+        kept.append(stored(world, out).content)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await write(world, session, body)
+    assert kept == ["one" + " two" * 3000]
+
+
+async def test_flush_says_why_it_cannot(world: World) -> None:
+    api = FakeApi(world.room)
+    session = await world.live(api=api)
+
+    async def body(out: MessageWriter) -> None:
+        api.failures["append_stream"] = refusal("muted")
+        await out.write("one")
+        await out.flush()
+
+    with pytest.raises(PermissionDeniedError, match="muted"):
+        await write(world, session, body)
