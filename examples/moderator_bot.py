@@ -1,17 +1,18 @@
-"""A bot that greets who comes, and mutes for a minute who writes too much at once.
+"""A bot that mutes for a minute who writes too much at once.
 
     python examples/moderator_bot.py ROOM_CODE
 
 The host makes it a moderator: `session.set_role(user_id, "moderator")`. Environment as in echo_bot.py.
-Without any server: spaces bot run examples/moderator_bot:bot --console, then speak as somebody else with `/as bob`.
+Without any server: spaces bot run examples/moderator_bot.py --console, then speak as somebody else with `/as bob`.
 """
 
 import sys
 from collections import deque
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from spaces_sdk import Bot, Context, MessageReceived, ParticipantJoined, Role, moderators_only
+from spaces_sdk import ApiError, Bot, Context, MessageReceived, Role, moderators_only
 from spaces_sdk.models import Participant
 
 MOST, WITHIN, PAUSE = 5, timedelta(seconds=10), timedelta(seconds=60)
@@ -22,9 +23,10 @@ lately: dict[tuple[UUID, UUID], deque[datetime]] = {}
 muted: dict[tuple[UUID, UUID], datetime] = {}
 
 
-@bot.on(ParticipantJoined)
-async def greet(ctx: Context, event: ParticipantJoined) -> None:
-    await ctx.send(f"Welcome, {event.participant.display_name}!")
+@bot.on_ready
+async def ask_for_the_role(ctx: Context) -> None:
+    if ctx.session.me is not None and ctx.session.me.role is Role.MEMBER:
+        await ctx.send("Make me a moderator, and I stop floods.")
 
 
 @bot.on(MessageReceived)
@@ -36,10 +38,9 @@ async def watch(ctx: Context, event: MessageReceived) -> None:
     times = lately.setdefault(key, deque(maxlen=MOST + 1))
     times.append(event.message.created_at)
     if len(times) > MOST and times[-1] - times[0] < WITHIN and key not in muted:
+        await ctx.session.mute(author.user_id)
         muted[key] = ctx.now + PAUSE
         times.clear()
-        await ctx.session.mute(author.user_id)
-        await ctx.session.delete(event.message.id)
         await ctx.send(f"{author.display_name} takes a break of a minute.")
 
 
@@ -47,11 +48,24 @@ async def watch(ctx: Context, event: MessageReceived) -> None:
 async def unmute(ctx: Context) -> None:
     for key, until in list(muted.items()):
         if key[0] == ctx.room.id and until <= ctx.now:
-            del muted[key]
-            await ctx.session.unmute(key[1])
+            await let_speak(ctx, key[1])
     for key, times in list(lately.items()):
         if key[0] == ctx.room.id and (not times or ctx.now - times[-1] > WITHIN):
             del lately[key]
+
+
+@bot.on_close
+async def unmute_all(ctx: Context) -> None:
+    """Who was muted by a bot that goes would be silent for ever."""
+    for room_id, user_id in list(muted):
+        if room_id == ctx.room.id:
+            await let_speak(ctx, user_id)
+
+
+async def let_speak(ctx: Context, user_id: UUID) -> None:
+    muted.pop((ctx.room.id, user_id), None)
+    with suppress(ApiError):  # they have left for good, or the bot is a moderator no more
+        await ctx.session.unmute(user_id)
 
 
 @bot.command(checks=[moderators_only])

@@ -58,6 +58,7 @@ class SessionPort(Protocol):
         message_type: MessageType | str = ...,
         metadata: JsonObject | None = ...,
         reply_to: UUID | None = ...,
+        message_id: UUID | None = ...,
     ) -> Message: ...
 
     def stream(

@@ -81,21 +81,23 @@ async def _create(name: str, email: str | None, output: Output) -> None:
 
 @app.command("run", short_help="Run a bot in rooms, or talk to it here.")
 def run(
-    target: Annotated[str, typer.Argument(metavar="MODULE:BOT", help="Where it is: the module and its variable.")],
+    target: Annotated[str, typer.Argument(metavar="BOT", help="Its file, or module:variable.")],
     rooms: _Rooms = None,
     dev: _Dev = False,
     console: _Console = False,
 ) -> None:
     """Run a bot until Ctrl-C, SIGTERM, or until it has been removed from all its rooms. What it does is logged.
 
-    Reads SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY, SPACES_BOT_EMAIL and SPACES_BOT_PASSWORD. A room that is lost is
-    joined again, after a pause that grows to a minute.
+    Reads SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (`spaces up` prints them), SPACES_BOT_EMAIL and SPACES_BOT_PASSWORD
+    (`spaces bot create` prints those); without --room, the codes in SPACES_BOT_ROOMS, separated by commas. A room that
+    is lost is joined again, after a pause that grows to a minute.
 
     \b
     Examples:
-      spaces bot run dice:bot --console
-      spaces bot run dice:bot --room XJ9K2M --room QW3RTY
-      spaces bot run dice:bot --room XJ9K2M --dev
+      spaces bot run dice.py --console                      talk to it here
+      spaces bot run dice.py --room XJ9K2M --room QW3RTY    in two rooms
+      spaces bot run dice.py --room XJ9K2M --dev            and anew after each change
+      spaces bot run shop.bots:clerk --room XJ9K2M          of a module with several bots
     """
     with clean_errors(Output()):
         if dev:

@@ -6,14 +6,16 @@ import asyncio
 import sys
 from threading import Thread
 from typing import Final
+from uuid import UUID
 
 import typer
 
 from spaces_sdk.bots import Bot
-from spaces_sdk.clock import SystemClock
+from spaces_sdk.cli.growing_lines import GrowingLines
+from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.errors import SpacesError
-from spaces_sdk.events import Event, MessageReceived, MessageUpdated
-from spaces_sdk.models import MessageStatus, MessageType, Role
+from spaces_sdk.events import Event, MessageChunk, MessageReceived, MessageUpdated
+from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.testing import MemoryRoom
 
 YOU: Final = "you"
@@ -21,23 +23,39 @@ LAST_WORDS_S: Final = 5.0
 
 
 class ConsoleRoom(MemoryRoom):
-    """Prints what the bot says."""
+    """Shows what the bot says, answers as they grow."""
+
+    def __init__(self, clock: Clock, bot_name: str) -> None:
+        super().__init__(clock, bot_name, [YOU], bot_role=Role.MODERATOR)
+        self._lines = GrowingLines(lambda text: typer.echo(text, nl=False))
+        self._texts: dict[UUID, str] = {}
 
     def tell(self, event: Event) -> None:
         super().tell(event)
         match event:
-            case MessageReceived(message=message) | MessageUpdated(message=message) if (
-                message.user_id == self.me.user_id and message.status is MessageStatus.FINAL
-            ):
-                if message.message_type is MessageType.AI_RESPONSE:
-                    typer.echo(f"{message.display_name}: {message.content}")
+            case MessageReceived(message=message) if message.user_id == self.me.user_id:
+                if message.status is MessageStatus.STREAMING:
+                    self._texts[message.id] = message.content
+                else:
+                    self._lines.line(f"{message.display_name}: {message.content}")
+            case MessageChunk(message_id=message_id) if message_id in self._texts:
+                text = self._texts[message_id] = event.added_to(self._texts[message_id])
+                self._lines.grow(message_id, self.me.display_name, text)
+            case MessageUpdated(message=message) if message.id in self._texts:
+                del self._texts[message.id]
+                note = "(stopped)" if message.status is MessageStatus.STOPPED else ""
+                self._lines.end(message.id, message.display_name, message.content, note)
             case _:
                 pass
+
+    def remark(self, text: str) -> None:
+        """What nobody said."""
+        self._lines.line(f"# {text}")
 
 
 async def talk(bot: Bot) -> None:
     """Say each line of stdin to the bot, until its end or Ctrl-C. `/as bob` goes on as somebody else."""
-    room = ConsoleRoom(SystemClock(), bot.name, [YOU], bot_role=Role.MODERATOR)
+    room = ConsoleRoom(SystemClock(), bot.name)
     served = bot.serve(room, clock=SystemClock())
     typer.echo(f"# {bot.name} is here; you are the host. `/as bob` speaks as somebody else, Ctrl-D ends.", err=True)
     lines: asyncio.Queue[str] = asyncio.Queue()
@@ -54,7 +72,7 @@ async def talk(bot: Bot) -> None:
                 try:
                     room.say(name, text)
                 except SpacesError as error:
-                    typer.echo(f"# {error}", err=True)
+                    room.remark(str(error))
         for _ in range(int(LAST_WORDS_S / 0.05)):
             await asyncio.sleep(0.05)
             if room.is_read and served.activity.is_quiet:

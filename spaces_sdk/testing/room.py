@@ -213,8 +213,10 @@ class MemoryRoom:
         message_type: MessageType | str = MessageType.USER_TEXT,
         metadata: JsonObject | None = None,
         reply_to: UUID | None = None,
+        message_id: UUID | None = None,
     ) -> Message:
-        return self.store(self.me, content, MessageType(message_type), metadata, reply_to)
+        stored = next((message for message in self._messages if message.id == message_id), None)
+        return stored or self.store(self.me, content, MessageType(message_type), metadata, reply_to, id_=message_id)
 
     def stream(
         self,
@@ -279,6 +281,7 @@ class MemoryRoom:
         metadata: JsonObject | None = None,
         reply_to: UUID | None = None,
         status: MessageStatus = MessageStatus.FINAL,
+        id_: UUID | None = None,
     ) -> Message:
         """Keep a message and tell it, by the rules of the database."""
         longest = LONGEST.get(message_type, 8000)
@@ -290,7 +293,7 @@ class MemoryRoom:
         seq = self.step()
         now = self._clock.now() + timedelta(microseconds=seq)
         message = Message(
-            id=uuid4(),
+            id=id_ or uuid4(),
             room_id=self._id,
             user_id=author.user_id,
             message_type=message_type,

@@ -132,7 +132,7 @@ async def test_a_wrong_code_ends_the_command_with_a_hint(people: People) -> None
         assert "Traceback" not in out.decode()
 
 
-async def test_the_moderator_greets_and_mutes(people: People) -> None:
+async def test_the_moderator_mutes_who_floods(people: People) -> None:
     email, password = await people.account("Guard", is_bot=True)
     ada, bob = await people.person("Ada"), await people.person("Bob")
     room = await ada.spaces.rooms.create_room("Calm")
@@ -143,7 +143,6 @@ async def test_the_moderator_greets_and_mutes(people: People) -> None:
         came = await host.sees(ParticipantJoined, lambda e: e.participant.display_name == "Guard", within_s=WITHIN_S)
         await host.session.set_role(came.participant.user_id, Role.MODERATOR)
         visit = await people.enter(bob, room.room_code)
-        await visit.sees(MessageReceived, lambda e: e.message.content == "Welcome, Bob!")
         for index in range(6):
             await visit.session.send(f"flood {index}")
         await host.sees(ParticipantUpdated, lambda e: e.participant.user_id == bob.user_id and e.participant.is_muted)

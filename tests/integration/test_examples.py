@@ -6,12 +6,16 @@ import asyncio
 import os
 import re
 import sys
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from spaces_sdk.events import MessageReceived, ParticipantJoined
+from spaces_sdk.local.ports import free_port
 from spaces_sdk.models import MessageType
 from tests.integration.people import People
 
@@ -26,6 +30,27 @@ WITHIN_S = 30.0
 def _environment(people: People, **more: str) -> dict[str, str]:
     project = people.project
     return {**os.environ, "SUPABASE_URL": project.url, "SUPABASE_PUBLISHABLE_KEY": project.publishable_key, **more}
+
+
+@asynccontextmanager
+async def _program(people: People, folder: Path, name: str, *arguments: str, **more: str) -> AsyncGenerator[Process]:
+    """An example that runs in a folder of its own; killed at the end if it runs still."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / name),
+        *arguments,
+        cwd=folder,
+        env=_environment(people, **more),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 async def _output(people: People, program: Path) -> str:
@@ -68,6 +93,50 @@ async def test_the_first_python_block_of_the_readme_runs(people: People, tmp_pat
 async def test_the_readme_shows_the_quickstart() -> None:
     program = (EXAMPLES / "quickstart.py").read_text("utf-8").split('"""', 2)[2]
     assert _lines(program) == _lines(_first_block())
+
+
+async def test_the_examples_meet_in_one_room(people: People, tmp_path: Path) -> None:
+    """A person in the terminal makes it; greeter, bridge and scribe come; somebody new comes, too."""
+    async with AsyncExitStack() as programs:
+
+        async def start(name: str, *arguments: str, **more: str) -> Process:
+            return await programs.enter_async_context(_program(people, tmp_path, name, *arguments, **more))
+
+        chat = await start("chat.py", "Ada")
+        assert chat.stdin is not None
+        assert chat.stdout is not None
+        first = (await asyncio.wait_for(chat.stdout.readline(), WITHIN_S)).decode()
+        code = first.split()[4].rstrip(";")
+        bob = await people.person("Bob")
+        visit = await people.enter(bob, code)
+        port = str(free_port())
+        for name in ("Greeter", "Scribe", "Bridge"):
+            email, password = await people.account(name, is_bot=True)
+            account = {"SPACES_BOT_EMAIL": email, "SPACES_BOT_PASSWORD": password}
+            await start(f"{name.lower()}_bot.py", code, **account, BRIDGE_SECRET="s3cret", BRIDGE_PORT=port)
+        for name in ("Greeter", "Scribe", "Bridge"):
+            await visit.sees(ParticipantJoined, lambda e, name=name: e.participant.display_name == name, WITHIN_S)
+
+        chat.stdin.write(b"hello\n")
+        await visit.sees(MessageReceived, lambda e: (e.message.display_name, e.message.content) == ("Ada", "hello"))
+        await people.enter(await people.person("Eve"), code)
+        await visit.sees(MessageReceived, lambda e: e.message.content == "Welcome, Eve!")
+        async with httpx.AsyncClient(trust_env=False, headers={"X-Bridge-Secret": "s3cret"}) as sender:
+            for _ in range(2):
+                posted = await sender.post(f"http://127.0.0.1:{port}/{code}", json={"id": "7", "text": "All is green"})
+                assert posted.status_code == 202
+        await visit.sees(MessageReceived, lambda e: e.message.content == "All is green")
+        asked = await visit.session.send("!minutes")
+        answer = await visit.sees(MessageReceived, lambda e: e.message.reply_to == asked.id)
+        written = (tmp_path / answer.message.content.split(" in ")[1]).read_text("utf-8")
+        for line in ("*Eve joined the room*", "**Ada**: hello", "**Greeter** (bot): Welcome, Eve!"):
+            assert line in written
+        assert written.count("**Bridge** (bot): All is green") == 1
+
+        chat.stdin.close()
+        out, _ = await asyncio.wait_for(chat.communicate(), WITHIN_S)
+        assert chat.returncode == 0, out.decode()
+        assert "Bridge: All is green" in out.decode()
 
 
 async def test_the_echo_bot_answers_as_a_bot(people: People) -> None:

@@ -45,15 +45,42 @@ def _module(folder: Path) -> str:
 
 def test_a_bot_is_found_by_module_and_variable(folder: Path) -> None:
     assert isinstance(load_bot(f"{_module(folder)}:bot", folder), Bot)
-    assert load_bot(f"{_module(folder)}.py:bot", folder).name == "Bea"
+    assert load_bot(_module(folder), folder).name == "Bea"
+
+
+@pytest.mark.parametrize("target", ["{}.py:bot", "./{}:bot", "{}.py", "./{}", "../{folder}/{}.py", "{path}/{}.py:bot"])
+def test_a_bot_is_found_by_its_file(folder: Path, target: str) -> None:
+    assert load_bot(target.format(_module(folder), folder=folder.name, path=folder), folder).name == "Bea"
+
+
+def test_a_file_may_import_what_lies_beside_it_and_what_lies_in_the_folder(folder: Path) -> None:
+    name = _module(folder)
+    (folder / "bots").mkdir()
+    (folder / f"{name}_words.py").write_text("HELLO = 1", "utf-8")
+    (folder / "bots" / f"{name}_more.py").write_text("BYE = 1", "utf-8")
+    imports = f"from {name}_words import HELLO\nfrom {name}_more import BYE\n"
+    (folder / "bots" / "random.py").write_text(imports + BOT, "utf-8")
+    assert load_bot("bots/random.py", folder).name == "Bea"
+    assert "bots" not in str(sys.modules["random"].__file__)
+
+
+def test_of_two_bots_one_is_to_be_named(folder: Path) -> None:
+    name = _module(folder)
+    (folder / f"{name}.py").write_text(BOT + 'second = Bot("Cy")\nsame = bot\n', "utf-8")
+    with pytest.raises(ConfigError, match="has 3") as caught:
+        load_bot(f"{name}.py", folder)
+    assert caught.value.hint == f"say which: {name}.py:bot, {name}.py:second, {name}.py:same"
+    assert load_bot(f"{name}.py:second", folder).name == "Cy"
 
 
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
         ("nowhere_here:bot", "no module nowhere_here"),
-        ("bot", "not of the form"),
-        (":bot", "not of the form"),
+        ("nowhere_here", "no module nowhere_here"),
+        (":bot", "no module :bot"),
+        ("nowhere/here.py:bot", "no file .*/nowhere/here.py"),
+        ("broken", "no module broken"),
         ("{}:other", "no Bot 'other'"),
         ("{}:nothing", "no Bot 'nothing'"),
     ],
