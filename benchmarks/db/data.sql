@@ -16,8 +16,9 @@ select bench.id('room', n), bench.code(n), bench.id('user', n % :users), 'Room '
        case when n % 10 = 9 then 'public' else 'unlisted' end
 from generate_series(0, :rooms - 1) n;
 
-insert into public.room_participants (room_id, user_id, display_name, is_online, joined_at)
-select bench.id('room', n), bench.id('user', (n + p) % :users), 'Person ' || p, p < 2, now() - interval '1 hour' + p * interval '1 second'
+insert into public.room_participants (room_id, user_id, display_name, is_online, joined_at, kind)
+select bench.id('room', n), bench.id('user', (n + p) % :users), 'Person ' || p, p < 2, now() - interval '1 hour' + p * interval '1 second',
+       case when p between 9 and 19 then 'bot' else 'human' end
 from generate_series(0, :rooms - 1) n cross join lateral generate_series(0, case n when 0 then 49 else 4 end) p;
 
 insert into spaces.connections (connection_id, room_id, user_id, expires_at)
@@ -63,6 +64,17 @@ insert into spaces.streams (message_id, room_id, length, expires_at)
 select m.id, m.room_id, 4, now() + interval '1 day' from public.room_messages m where m.seq = 2;
 update public.room_messages m set status = 'streaming' from spaces.streams s where m.id = s.message_id;
 insert into spaces.stream_chunks (message_id, starts_at, text) select s.message_id, 0, 'more' from spaces.streams s;
+-- Bots take turns in the first room, and handlers are at work in all of them.
+update public.rooms set settings = '{"spaces": {"turn_mode": "round_robin", "bot_depth": 5}}' where id = bench.id('room', 0);
+insert into spaces.bots (room_id, user_id, position, takes_turns)
+select p.room_id, p.user_id, 1, p.kind = 'bot' from public.room_participants p;
+insert into spaces.turns (room_id, user_id, position, purpose, message_id, state, created_at)
+select m.room_id, p.user_id, m.seq, 'answer', m.id, 'done', m.created_at
+from public.room_messages m join public.room_participants p on p.room_id = m.room_id
+where m.room_id = bench.id('room', 0) and p.user_id = bench.id('user', 10) and m.seq % 2 = 0;
+insert into spaces.turns (room_id, user_id, position, purpose, state)
+select b.room_id, b.user_id, 2, 'log', 'waiting' from spaces.bots b;
+insert into spaces.room_turns (room_id, day, messages) select r.id, now()::date, 1 from public.rooms r;
 
 -- The limits stay, and are paid for, but nobody reaches them.
 update spaces.limits set capacity = 1000000000, refill_per_s = 1000000;

@@ -11,6 +11,7 @@ from spaces_sdk.rooms.mode_calls import ModeCalls
 from spaces_sdk.rooms.moderation_calls import ModerationCalls
 from spaces_sdk.rooms.room_calls import RoomCalls
 from spaces_sdk.rooms.stream_calls import StreamCalls
+from spaces_sdk.rooms.turn_calls import TurnCalls
 
 
 class RoomManager(
@@ -22,6 +23,7 @@ class RoomManager(
     StreamCalls,
     ModerationCalls,
     BanCalls,
+    TurnCalls,
     InvitationCalls,
 ):
     """`spaces.rooms`: one method for each function of the database, under its name, and reads of the modes.

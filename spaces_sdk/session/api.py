@@ -32,6 +32,7 @@ from spaces_sdk.models import (
 )
 from spaces_sdk.realtime.events import ChannelEvent
 from spaces_sdk.rooms.models import CreatedInvitation
+from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim
 
 CALL_TIMEOUT_S = 10.0
 """Of one call with its retries, in seconds; the default of every method that asks the database."""
@@ -195,6 +196,36 @@ class SessionApi(Protocol):
     ) -> CreatedInvitation: ...
 
     async def transfer_host(self, room_id: UUID, user_id: UUID, /, *, timeout_s: float = ...) -> RoomState: ...
+
+    async def enter_turns(
+        self, room_id: UUID, /, *, takes_turns: bool = ..., position: int | None = ..., timeout_s: float = ...
+    ) -> BotEntry: ...
+
+    async def claim_turns(
+        self,
+        room_id: UUID,
+        holder: UUID,
+        claims: Sequence[TurnClaim],
+        /,
+        *,
+        position: int | None = ...,
+        timeout_s: float = ...,
+    ) -> list[ClaimedTurn]: ...
+
+    async def finish_turns(
+        self,
+        room_id: UUID,
+        holder: UUID,
+        turns: Sequence[FinishedTurn],
+        /,
+        *,
+        position: int | None = ...,
+        timeout_s: float = ...,
+    ) -> int: ...
+
+    async def give_turn(
+        self, room_id: UUID, user_id: UUID, message_id: UUID | None, /, *, timeout_s: float = ...
+    ) -> RoomState: ...
 
 
 class ChannelPort(Protocol):

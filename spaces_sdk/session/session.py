@@ -23,12 +23,13 @@ from spaces_sdk.session.outbox import PendingSend
 from spaces_sdk.session.runtime import Runtime, new_id
 from spaces_sdk.session.stats import SessionStats
 from spaces_sdk.session.stream import EventStream
+from spaces_sdk.session.turns import SessionTurns
 
 TYPING_TTL_S = 5.0
 SPEAKING_TTL_S = 2.0
 
 
-class RoomSession(SessionModeration, MessageActions):
+class RoomSession(SessionModeration, SessionTurns, MessageActions):
     """One live connection to a room, made by `spaces.join(…)`; entering it joins, leaving it leaves.
 
     While it lives it repairs itself: whatever the network does, every durable change of the room comes out

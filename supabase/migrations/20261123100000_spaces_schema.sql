@@ -76,13 +76,16 @@ create table spaces.config (
   stream_lease_s numeric not null default 30,
   streams_per_user integer not null default 5,
   invitations_per_room integer not null default 100,
+  turn_lease_s numeric not null default 15,
+  turn_offer_s numeric not null default 5,
+  turns_per_user integer not null default 2000,
   constraint config_pkey primary key (is_only),
   constraint config_is_one_row check (is_only),
   constraint config_values_are_positive check (
     lease_s > 0 and heartbeat_s > 0 and admission_s > 0 and rejoin_quiet_s >= 0 and audit_s > 0 and activity_refresh_s >= 0
     and active_rooms_per_user > 0 and max_event_bytes > 0 and page_rows > 0 and page_bytes > 0 and participants_shown > 0
     and emojis_per_message > 0 and emojis_per_user > 0 and stream_lease_s > 0 and streams_per_user > 0
-    and invitations_per_room > 0)
+    and invitations_per_room > 0 and turn_lease_s > 0 and turn_offer_s > 0 and turns_per_user > 0)
 );
 alter table spaces.config enable row level security;
 revoke all on table spaces.config from public, anon, authenticated, service_role;
@@ -101,6 +104,9 @@ comment on column spaces.config.emojis_per_message is 'How many different emojis
 comment on column spaces.config.invitations_per_room is 'How many invitations of a room can be open at the same time.';
 comment on column spaces.config.emojis_per_user is 'How many of them one user can have put there.';
 comment on column spaces.config.stream_lease_s is 'Seconds that a message which is being written stays open without another part.';
+comment on column spaces.config.turn_lease_s is 'Seconds that a claimed turn is held without being claimed again.';
+comment on column spaces.config.turn_offer_s is 'Seconds that a bot whose turn it is has to take it.';
+comment on column spaces.config.turns_per_user is 'How many claims of handlers are kept for a user in one room.';
 comment on column spaces.config.streams_per_user is 'How many messages a user can be writing in one room at the same time.';
 
 create table spaces.limits (
@@ -123,6 +129,7 @@ insert into spaces.limits (action, capacity, refill_per_s, description) values
   ('send', 20, 5, 'Messages and voice switches of a human, by user and room.'),
   ('send_bot', 40, 10, 'Messages and voice switches of a bot, by user and room.'),
   ('stream', 20, 10, 'Parts of messages that are being written, by user and room.'),
+  ('turn', 60, 20, 'Claims, ends and picks of turns, by user and room.'),
   ('signal', 30, 10, 'Signals, by user and room; over it they are dropped.'),
   ('signal_room', 4, 2, 'Signals of all in a room together; over it they are dropped.'),
   ('moderation', 20, 20 / 60.0, 'Changes to a room, to its participants, bans and invitations, by user and room.');

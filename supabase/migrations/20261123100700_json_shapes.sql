@@ -15,15 +15,20 @@ comment on function spaces.room_json(public.rooms) is 'A room, as its participan
 
 create function spaces.state_json(p_room public.rooms)
 returns jsonb language plpgsql stable set search_path = '' as $$
+declare
+  v_turns record; -- of a table that a later file makes
 begin
+  select t.* into v_turns from spaces.room_turns t where t.room_id = p_room.id;
   return jsonb_build_object(
     'mode', p_room.current_mode, 'conversation_active', p_room.conversation_active, 'name', p_room.name,
     'max_participants', p_room.max_participants, 'settings', p_room.settings, 'host', p_room.host_user_id,
-    'visibility', p_room.visibility, 'is_active', p_room.is_active);
+    'visibility', p_room.visibility, 'is_active', p_room.is_active, 'bots_resume_at', v_turns.bots_resume_at,
+    'turn', case when v_turns.picked_user_id is not null then jsonb_build_object(
+      'user_id', v_turns.picked_user_id, 'message_id', v_turns.picked_message_id, 'position', v_turns.picked_position) end);
 end
 $$;
 revoke all on function spaces.state_json(public.rooms) from public, anon, authenticated, service_role;
-comment on function spaces.state_json(public.rooms) is 'What the host steers.';
+comment on function spaces.state_json(public.rooms) is 'What the host steers, and how far the bots may still answer.';
 
 create function spaces.participant_json(p_participant public.room_participants, p_host_user_id uuid)
 returns jsonb language plpgsql stable set search_path = '' as $$

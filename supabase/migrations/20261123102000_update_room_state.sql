@@ -105,6 +105,7 @@ begin
       update public.room_participants p set is_online = false, voice_since = null where p.room_id = p_room_id and p.is_online;
       perform spaces.end_streams(p_room_id);
     end if;
+    perform spaces.settle_budget(p_room_id, spaces.turn_rules_of(v_new.settings)); -- another limit may be reached, or not any more
     perform spaces.step(p_room_id, 'room:state-updated', jsonb_build_object('state', spaces.state_json(v_new)));
   end if;
   return jsonb_build_object('ok', true, 'room', spaces.room_json(v_new), 'state', spaces.state_json(v_new),

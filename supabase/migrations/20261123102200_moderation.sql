@@ -19,6 +19,7 @@ begin
       when 'unban' then true
       when 'list_bans' then true
       when 'invite' then true
+      when 'give_turn' then true
     end
     when 'moderator' then case p_action
       when 'kick' then not p_is_self and p_their_role = 'member'
@@ -29,6 +30,7 @@ begin
       when 'unban' then true
       when 'list_bans' then true
       when 'invite' then true
+      when 'give_turn' then true
     end
     when 'member' then p_action = 'stop_stream' and p_is_self
   end, false);

@@ -80,10 +80,13 @@ begin
     exit when v_deleted < 1000;
   end loop;
   perform spaces.purge_invitations();
+  -- Nobody claims a message of yesterday any more (spaces.answer_problem), so nobody asks who has answered it.
+  delete from spaces.turns t where t.ctid = any (array(
+    select o.ctid from spaces.turns o where o.created_at < v_a_day_ago and o.changed_at < v_a_day_ago limit 20000 for update skip locked));
 end
 $$;
 revoke all on function spaces.purge() from public, anon, authenticated, service_role;
-comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets, old records of moderation and dead invitations, in batches.';
+comment on function spaces.purge() is 'Deletes ended leases, old admissions, full buckets, old records of moderation, dead invitations and turns of yesterday, in batches.';
 
 -- Deletes rows of a room, newest messages first, until nothing is left or the budget is used up. It passes over what somebody
 -- holds: only the deletion of an account does, and waiting for that with so many rows in hand could close a ring.
@@ -99,7 +102,7 @@ declare
   v_has_rows boolean;
 begin
   foreach v_table in array array['public.room_message_reactions', 'public.room_messages', 'spaces.admissions', 'spaces.invitations',
-                                 'spaces.bans', 'spaces.former_participants', 'public.room_participants'] loop
+                                 'spaces.bans', 'spaces.former_participants', 'spaces.turns', 'public.room_participants'] loop
     if v_table = 'public.room_messages' then
       -- With a message go the references of its replies, which are newer: nobody may hold one of those either.
       if not spaces.try_hold_accounts(array(

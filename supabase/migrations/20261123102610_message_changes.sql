@@ -139,6 +139,8 @@ begin
                         'Its author, the host and moderators delete a message.');
   elsif v_message.status = 'deleted' then -- a repeated call finds the work done
     return jsonb_build_object('ok', true, 'message', spaces.message_json(v_message), 'head', v_head.head);
+  elsif v_message.status = 'streaming' then
+    perform spaces.end_turns_of(v_message, v_user_id);
   end if;
   -- The message before its reactions: so does the deletion of an account.
   update public.room_messages m

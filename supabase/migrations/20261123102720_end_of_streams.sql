@@ -70,6 +70,7 @@ begin
   elsif v_message.status <> 'streaming' then -- a repeated call finds the work done
     return jsonb_build_object('ok', true, 'message', spaces.message_json(v_message), 'head', v_head.head);
   end if;
+  perform spaces.end_turns_of(v_message, v_user_id);
   return spaces.end_stream(v_message, 'stopped');
 end
 $$;

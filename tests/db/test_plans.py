@@ -26,9 +26,15 @@ DO_NOT_GROW = {
     "realtime.messages",
 }
 
-SUPERUSER, SERVICE, HOST, BOB, CAROL, STRANGER = "superuser", "service", 0, 1, 7, 500
+SUPERUSER, SERVICE, HOST, BOB, CAROL, BOT, STRANGER = "superuser", "service", 0, 1, 7, 9, 500
 ROOM, MESSAGE, MINE = "bench.id('room', 0)", "bench.id('message', 101)", "bench.id('mine', 1)"
 BEGIN = f"select public.begin_stream({ROOM}, {MINE}, 'user_text')"
+
+HOLDER = "bench.id('holder', 1)"
+CLAIM = f"""select public.claim_turns({ROOM}, {HOLDER},
+  '[{{"position": 101, "purpose": "answer"}}, {{"position": 102, "purpose": "answer"}},
+    {{"position": 103, "purpose": "log"}}]', 100)"""
+DONE = """'[{"position": 101, "purpose": "answer", "outcome": "done", "tokens": 5}]'"""
 
 # Who calls what; a call that needs another one before it comes with that. Room 0 has half of all messages; Bob and
 # its host are live in it, Carol is a participant, the stranger is not.
@@ -37,13 +43,16 @@ CALLS: dict[str, tuple[str | int, tuple[str, ...]]] = {
     "append_stream": (BOB, (BEGIN, f"select public.append_stream({ROOM}, {MINE}, 0, 'Hello')")),
     "ban_participant": (HOST, (f"select public.ban_participant({ROOM}, bench.id('user', 7))",)),
     "begin_stream": (BOB, (BEGIN,)),
+    "claim_turns": (BOT, (CLAIM, CLAIM)),
     "cleanup_inactive_rooms": (SERVICE, ("select public.cleanup_inactive_rooms()",)),
     "create_invitation": (HOST, (f"select public.create_invitation({ROOM})",)),
     "create_room": (STRANGER, ("select public.create_room('New')",)),
     "delete_message": (BOB, (f"select public.delete_message({ROOM}, {MESSAGE})",)),
     "delete_room": (5, ("select public.delete_room(bench.id('room', 5))",)),
     "edit_message": (BOB, (f"select public.edit_message({ROOM}, {MESSAGE}, 'Better')",)),
+    "enter_turns": (BOT, (f"select public.enter_turns({ROOM}, true)",)),
     "finish_stream": (BOB, (BEGIN, f"select public.finish_stream({ROOM}, {MINE}, 'Hello')")),
+    "finish_turns": (BOT, (CLAIM, f"select public.finish_turns({ROOM}, {HOLDER}, {DONE}, 101)")),
     "forget_room": (BOB, (f"select public.forget_room({ROOM})",)),
     "generate_room_code": (SERVICE, ("select public.generate_room_code()",)),
     "get_participants": (CAROL, (f"select public.get_participants({ROOM}, 20)",)),
@@ -53,6 +62,7 @@ CALLS: dict[str, tuple[str | int, tuple[str, ...]]] = {
         CAROL,
         tuple(f"select public.get_room_messages({ROOM}, 50{at})" for at in ("", ", 5000", ", p_after => 5000")),
     ),
+    "give_turn": (HOST, (f"select public.give_turn({ROOM}, bench.id('user', 9))",)),
     "heartbeat": (BOB, ("select public.heartbeat(array[bench.id('connection 1', 0)])",)),
     "insert_message": (
         BOB,

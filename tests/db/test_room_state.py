@@ -51,7 +51,8 @@ async def test_all_at_once_is_one_step(space: Space) -> None:
         "visibility": "public",
     }
     answer = await change(space, **changes)
-    assert answer["state"] == {**changes, "name": "Monday jam", "host": str(space.host.id), "is_active": True}
+    others = {"host": str(space.host.id), "is_active": True, "bots_resume_at": None, "turn": None}
+    assert answer["state"] == {**changes, "name": "Monday jam", **others}
     assert answer["head"] == await space.head() == head + 1
     (event,) = named(await space.broadcasts(), "room:state-updated")
     assert event.payload["state"] == answer["state"]

@@ -22,6 +22,7 @@ from spaces_sdk.models import (
     MessageType,
     Page,
     Participant,
+    PickedTurn,
     PreviewParticipant,
     ReadMark,
     Role,
@@ -34,6 +35,7 @@ from spaces_sdk.models import (
 from spaces_sdk.rooms import CreatedInvitation
 from spaces_sdk.testing.fake.refusals import refusal
 from spaces_sdk.testing.fake.room import START, FakeRoom
+from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim
 
 
 @dataclass
@@ -355,4 +357,58 @@ class FakeApi:
     async def transfer_host(self, room_id: UUID, user_id: UUID, *, timeout_s: float = 10.0) -> RoomState:
         await self._called("transfer_host")
         self.room.hand_on(user_id)
+        return self.room.state
+
+    async def enter_turns(
+        self, room_id: UUID, *, takes_turns: bool = False, position: int | None = None, timeout_s: float = 10.0
+    ) -> BotEntry:
+        await self._called("enter_turns")
+        self.room.require(self.user_id)
+        return self.room.turns.enter(self.user_id, self.room.head, position)
+
+    async def claim_turns(
+        self,
+        room_id: UUID,
+        holder: UUID,
+        claims: Sequence[TurnClaim],
+        *,
+        position: int | None = None,
+        timeout_s: float = 10.0,
+    ) -> list[ClaimedTurn]:
+        await self._called("claim_turns")
+        self.room.require(self.user_id)
+        claimed = [self.room.turns.claim(self.user_id, holder, claim) for claim in claims]
+        self.room.turns.move(self.user_id, position)
+        self._lose_answer("claim_turns")
+        return claimed
+
+    async def finish_turns(
+        self,
+        room_id: UUID,
+        holder: UUID,
+        turns: Sequence[FinishedTurn],
+        *,
+        position: int | None = None,
+        timeout_s: float = 10.0,
+    ) -> int:
+        await self._called("finish_turns")
+        self.room.require(self.user_id)
+        finished = sum(self.room.turns.finish(self.user_id, holder, turn) for turn in turns)
+        self.room.turns.move(self.user_id, position)
+        self._lose_answer("finish_turns")
+        return finished
+
+    async def give_turn(
+        self, room_id: UUID, user_id: UUID, message_id: UUID | None = None, *, timeout_s: float = 10.0
+    ) -> RoomState:
+        await self._called("give_turn")
+        if user_id not in self.room.participants:
+            raise refusal("participant_not_found")
+        newest = max(self.room.messages.values(), key=lambda m: m.seq, default=None)
+        message = message_id or (None if newest is None else newest.id)
+        if message is None or message not in self.room.messages:
+            raise refusal("message_not_found")
+        pick = PickedTurn(user_id=user_id, message_id=message, position=self.room.head + 1)
+        self.room.turns.open(pick)
+        self.room.set_state(turn=pick)
         return self.room.state

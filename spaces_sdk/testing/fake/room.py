@@ -26,6 +26,7 @@ from spaces_sdk.models import (
 )
 from spaces_sdk.testing.fake.broadcasts import Broadcasts
 from spaces_sdk.testing.fake.refusals import refusal
+from spaces_sdk.testing.fake.turns import FakeTurns
 from spaces_sdk.testing.modes import modes
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -80,6 +81,7 @@ class FakeRoom(Broadcasts):
         self.removed: dict[UUID, str] = {}
         """Who was removed, and the code that they are told since."""
         self.leases: dict[UUID, Lease] = {}
+        self.turns = FakeTurns(clock)
         self.silent_steps: set[int] = set()
 
     # -- what happens in the room ----------------------------------------------------------------------

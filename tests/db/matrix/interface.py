@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 from tests.db.matrix.calls import Arguments, Calls, bare_attempts
 from tests.db.matrix.cells import Attempt
-from tests.db.matrix.scene import OPENS_NOTHING, Place, Scene
+from tests.db.matrix.scene import HOLDER, OPENS_NOTHING, STANDING_WORK, Place, Scene
 
 HEAD, EVENTS = "spaces.room_heads", "realtime.messages"
 ROOMS, PEOPLE, MESSAGES = "public.rooms", "public.room_participants", "public.room_messages"
 REACTIONS, LEASES = "public.room_message_reactions", "spaces.connections"
 BANS, ADMISSIONS, STREAMS = "spaces.bans", "spaces.admissions", "spaces.streams"
 INVITATIONS, AUDIT = "spaces.invitations", "spaces.audit"
+BOTS, TURNS, ROOM_TURNS = "spaces.bots", "spaces.turns", "spaces.room_turns"
 
 
 async def attempts_on_calls(scene: Scene) -> list[Attempt]:
@@ -30,6 +31,7 @@ async def attempts_on_calls(scene: Scene) -> list[Attempt]:
         _reading,
         _messages,
         _streams,
+        _turns,
         _moderation,
         _service,
     ):
@@ -153,6 +155,29 @@ def _streams(calls: Calls) -> None:
         ("stop_stream", {}, begun),
     ):
         _on_a_message(calls, rpc, calls.scene.stream_of, lambda place: place.stream_id, more, changes)
+
+
+def _turns(calls: Calls) -> None:
+    calls.in_both("enter_turns", changes={BOTS})
+    for what, purpose, changes in (
+        ("of a handler", "log", {TURNS}),
+        ("to answer", "answer", {TURNS, BOTS, ROOM_TURNS}),
+    ):
+
+        def claim(place: Place, purpose: str = purpose) -> Arguments:
+            return {"p_holder": HOLDER, "p_claims": [{"position": place.seq, "purpose": purpose}]}
+
+        calls.in_both("claim_turns", claim, what=what, changes=changes)
+    released = {"p_holder": HOLDER, "p_turns": [STANDING_WORK | {"outcome": "released"}]}
+    calls.in_both("finish_turns", released, changes={TURNS})
+    calls.in_both(
+        "give_turn",
+        lambda place: {"p_user_id": place.bot_id, "p_message_id": place.message_id},
+        changes={TURNS, ROOM_TURNS, HEAD, EVENTS},
+    )
+    crosswise = {"p_room_id": calls.scene.here.id, "p_user_id": calls.scene.here.bot_id}
+    theirs = {**crosswise, "p_message_id": calls.scene.there.message_id}
+    calls.once("give_turn", "about another room's message", theirs, changes={TURNS, ROOM_TURNS, HEAD, EVENTS})
 
 
 def _on_a_message(

@@ -15,6 +15,10 @@ from tests.db.support.rooms import Member, Space, open_space
 # They are, or have been, participants of the room.
 MEMBERS = ("host", "moderator", "online", "offline", "muted", "bot", "kicked", "banned")
 
+# What each of them has been granted, and to which of their processes.
+HOLDER: Final = UUID(int=1)
+STANDING_WORK: Final[Json] = {"position": 0, "purpose": "timers"}
+
 OPENS_NOTHING: Final[Mapping[str, Json]] = {
     "get_room_by_code": {"p_code": "ZZZZZZ"},
     "accept_invitation": {"p_token": "Z" * 32},
@@ -31,6 +35,7 @@ class Place:
         seq: Its place in the room.
         stream_id: What the target is writing.
         invitation_id: One that the host has made.
+        bot_id: A bot, online, who is no actor.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Place:
     seq: int
     stream_id: UUID
     invitation_id: UUID
+    bot_id: UUID
 
     @property
     def id(self) -> UUID:
@@ -99,6 +105,8 @@ async def set_scene(db: Database) -> Scene:
         members[name] = await here.newcomer(name, **claims)
     said = {name: UUID((await here.say(member, f"I am {name}"))["id"]) for name, member in members.items()}
     writing = {name: await _stream(here, member) for name, member in members.items()}
+    for member in members.values():
+        await _begin_work(here, member)
     here_place = await _place("the room", here)
     await here.call(here.host, "set_participant_role", p_user_id=members["moderator"].id, p_role="moderator")
     await here.call(here.host, "mute_participant", p_user_id=members["muted"].id, p_is_muted=True)
@@ -108,6 +116,7 @@ async def set_scene(db: Database) -> Scene:
 
     there = await open_space(db)
     elsewhere = await there.enter(there.host, "host elsewhere")
+    await _begin_work(there, elsewhere)
     public = await open_space(db, there.host, p_visibility="public")
     await public.enter(members["banned"].actor)
     await public.call(there.host, "ban_participant", p_user_id=members["banned"].id)
@@ -140,11 +149,17 @@ async def _place(name: str, space: Space) -> Place:
     await space.call(target, "react", p_message_id=message["id"], p_emoji="👍")
     stream_id = await _stream(space, target)
     invitation = (await space.call(space.host, "create_invitation"))["invitation"]
-    return Place(name, space, target, UUID(message["id"]), message["seq"], stream_id, UUID(invitation["id"]))
+    bot = await space.newcomer("the other bot", app_metadata={"spaces_kind": "bot"})
+    return Place(name, space, target, UUID(message["id"]), message["seq"], stream_id, UUID(invitation["id"]), bot.id)
 
 
 async def _token(space: Space) -> str:
     return (await space.call(space.host, "create_invitation"))["token"]
+
+
+async def _begin_work(space: Space, member: Member) -> None:
+    await space.call(member, "enter_turns", p_takes_turns=True)
+    await space.call(member, "claim_turns", p_holder=HOLDER, p_claims=[STANDING_WORK])
 
 
 async def _stream(space: Space, author: Member) -> UUID:
