@@ -29,6 +29,9 @@ from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
 
+LONGEST_S = 120.0
+"""What nothing takes here by the world's clock; then it is cancelled."""
+
 Body = Callable[[MessageWriter], Coroutine[Any, Any, None]]
 
 
@@ -41,8 +44,12 @@ async def write(world: World, session: RoomSession, body: Body, **arguments: Any
             await body(out)
 
     task = asyncio.create_task(run())
-    while not task.done():
+    for _ in range(int(LONGEST_S / 0.05)):
+        if task.done():
+            break
         await world.clock.advance(0.05)
+    else:
+        task.cancel()
     await task
     return out
 
@@ -222,11 +229,13 @@ async def test_a_model_that_hangs_is_cancelled_with_its_message(world: World) ->
         watching = asyncio.create_task(watch(out))
         await world.clock.sleep(0.5)
         world.room.finish(out.message_id, MessageStatus.STOPPED)
+        stopped_at = world.clock.monotonic()
         try:
             await asyncio.Event().wait()
         finally:
             ended.append("cancelled")
             await watching
+            assert world.clock.monotonic() - stopped_at < 0.1, "it was told, and did not have to ask"
 
     out = await write(world, session, body)
     assert (stored(world, out).content, out.is_stopped) == ("Well", True)
