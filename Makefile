@@ -102,5 +102,5 @@ $(VENV)/.ready: pyproject.toml constraints.txt | python
 	@echo "Making the development environment in $(VENV) (about 150 MB from PyPI, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python $(PIP) install $(LOCK) 'pip>=25.1'
-	@$(VENV)/bin/python $(PIP) install $(LOCK) -e '.[local]' --group dev
+	@$(VENV)/bin/python $(PIP) install $(LOCK) -e '.[ai,local]' --group dev
 	@touch $@

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Context,
         HandlerOverflowError,
         ModelError,
+        OpenAIModel,
         host_only,
         moderators_only,
     )
@@ -144,7 +145,7 @@ _NAMES_OF = {
     "auth": "AuthClient AuthSession ConfirmationRequired SignedIn User",
     "bots": (
         "Answer AnswerEnd Bot CannedModel ChatMessage CommandError Context HandlerOverflowError ModelError "
-        "host_only moderators_only"
+        "OpenAIModel host_only moderators_only"
     ),
     "client": "Spaces",
     "clock": "Clock SystemClock",
@@ -237,6 +238,7 @@ __all__ = [
     "ModelError",
     "NotFoundError",
     "NotJoinedError",
+    "OpenAIModel",
     "OutcomeUnknownError",
     "Page",
     "Participant",

@@ -20,6 +20,7 @@ from spaces_sdk.bots.context import Context
 from spaces_sdk.bots.dispatcher import Dispatcher
 from spaces_sdk.bots.errors import CommandError, HandlerOverflowError, ModelError
 from spaces_sdk.bots.models import AnswerEnd, ChatMessage, LimitedModel, Model
+from spaces_sdk.bots.openai_model import OpenAIModel
 from spaces_sdk.bots.port import SessionPort, WriterPort
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "LimitedModel",
     "Model",
     "ModelError",
+    "OpenAIModel",
     "SessionPort",
     "WriterPort",
     "host_only",

@@ -99,7 +99,8 @@ def run_from_env(bot: Servable, rooms: Sequence[str]) -> None:
     spaces = Spaces.from_env()
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        for chatty in ("httpx", "httpx2"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
     with suppress(KeyboardInterrupt):
         asyncio.run(_until_signal(bot, spaces, rooms, *credentials))
 

@@ -123,6 +123,22 @@ def test_alone_it_copies_and_names_the_extra_for_the_rest(plain: Environment, tm
         assert "Traceback" not in refused.err
 
 
+def test_alone_it_names_the_extra_for_models(plain: Environment, tmp_path: Path) -> None:
+    code = "from spaces_sdk import OpenAIModel; OpenAIModel('small', 'http://127.0.0.1:1/v1')"
+    refused = plain.run(tmp_path, "python", "-c", code)
+    assert refused.status == 1
+    assert "pip install 'spaces-sdk[ai]'" in refused.err
+
+
+def test_with_its_extra_a_model_can_be_made(built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = Environment.with_packages(tmp_path / "venv", f"{built.wheel}[ai]")
+    code = "from spaces_sdk import OpenAIModel; print(OpenAIModel('small', 'http://127.0.0.1:1/v1'))"
+    done = environment.run(tmp_path, "python", "-c", code)
+    assert done.out.strip() == "<OpenAIModel small at 127.0.0.1:1>", done.text
+    with capsys.disabled():
+        print(f"\nwith its extra ai: environment {environment.size_mb:.0f} MB")  # noqa: T201
+
+
 def test_with_its_extra_the_demo_runs_from_elsewhere(
     built: Built, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
