@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 from uuid import UUID
 
 from spaces_sdk.bots.checks import Check
@@ -13,9 +13,10 @@ from spaces_sdk.bots.commands import Command, CommandTable, add_help
 from spaces_sdk.bots.context import Context
 from spaces_sdk.bots.dispatcher import Dispatcher
 from spaces_sdk.bots.handlers import ErrorHook, Handler, Handlers, MessageHandler, RoomHook, Timer
-from spaces_sdk.bots.port import SessionPort
+from spaces_sdk.bots.port import RoomsPort, SessionPort
+from spaces_sdk.bots.purposes import purpose_of
+from spaces_sdk.bots.recent import MissedBounds
 from spaces_sdk.bots.runner import run_from_env, serve_rooms
-from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.errors import UsageError
 from spaces_sdk.events import Event
@@ -24,6 +25,9 @@ E = TypeVar("E", bound=Event)
 H = TypeVar("H", bound=RoomHook)
 X = TypeVar("X", bound=ErrorHook)
 F = TypeVar("F", bound=Callable[..., Awaitable[object]])
+
+LONGEST_MISSED_S: Final = 10 * 365 * 86400.0
+"""A time before which there was no room; `inf` is as good."""
 
 
 class Bot:
@@ -35,25 +39,47 @@ class Bot:
 
     The bot does not hear itself, nor what other bots say, unless a handler asks for it.
 
+    Several processes may run it with one account: each call is claimed in the database and made in one of them, unless
+    a handler says `claim=False`. When one ends before it has finished, another takes the call over.
+
     Args:
         name: Its name in the rooms, 1 to 50 characters.
         command_prefix: What commands begin with.
+        missed_within_s: What was said while no process ran, or was cut off, is handled if it is not older, in seconds.
+        missed_count: At most so many of those messages, the newest.
         clock: Time; a test passes its own.
     """
 
-    def __init__(self, name: str, command_prefix: str = "!", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command_prefix: str = "!",
+        *,
+        missed_within_s: float = 600.0,
+        missed_count: int = 100,
+        clock: Clock | None = None,
+    ) -> None:
         if not 1 <= len(name.strip()) <= 50:
             raise UsageError("cannot make a bot: its name has 1 to 50 characters")
         if not command_prefix or any(character.isspace() for character in command_prefix):
             raise UsageError("cannot make a bot: the prefix of its commands is at least one character, and no space")
+        if not (missed_within_s >= 0 and missed_count >= 0):
+            raise UsageError("cannot make a bot: missed_within_s and missed_count are 0 or more")
         self.name = name.strip()
         self.clock: Clock = clock or SystemClock()
+        self._missed = MissedBounds(min(missed_within_s, LONGEST_MISSED_S), missed_count)
         self._handlers = Handlers(CommandTable(command_prefix))
 
     # -- what it does when -----------------------------------------------------------------------------
 
     def on(
-        self, kind: type[E], *, from_bots: bool = False, from_self: bool = False
+        self,
+        kind: type[E],
+        *,
+        from_bots: bool = False,
+        from_self: bool = False,
+        claim: bool = True,
+        name: str | None = None,
     ) -> Callable[[Callable[[Context, E], Awaitable[object]]], Callable[[Context, E], Awaitable[object]]]:
         """Call the function for each event of a class: `@bot.on(ParticipantJoined)`.
 
@@ -61,6 +87,12 @@ class Bot:
             kind: The class; `Event` for all.
             from_bots: Also for messages of other bots.
             from_self: Also for what the bot itself did.
+            claim: False: every replica calls it, for what it counts or keeps for itself. What is no step of the room
+                (signals, changes of the connection …) is never claimed.
+            name: Under which calls are claimed, instead of the function's; the same in every replica and version.
+
+        Raises:
+            UsageError: It is no class of events, or another handler of the class has this name.
         """
         if not (inspect.isclass(kind) and issubclass(kind, Event)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
@@ -69,7 +101,8 @@ class Bot:
 
         def register(function: Callable[[Context, E], Awaitable[object]]) -> Callable[[Context, E], Awaitable[object]]:
             _check_async(function)
-            self._handlers.events.append(Handler(kind, function, from_bots, from_self))
+            purpose = purpose_of(kind.__name__.lower(), function, name) if claim else None
+            self._handlers.add(Handler(kind, function, purpose, from_bots, from_self))
             return function
 
         return register
@@ -78,20 +111,54 @@ class Bot:
     def on_message(self, function: H) -> H: ...
 
     @overload
-    def on_message(self, *, from_bots: bool = False) -> Callable[[H], H]: ...
+    def on_message(
+        self, *, from_bots: bool = False, claim: bool = True, name: str | None = None
+    ) -> Callable[[H], H]: ...
 
-    def on_message(self, function: H | None = None, *, from_bots: bool = False) -> H | Callable[[H], H]:
+    def on_message(
+        self, function: H | None = None, *, from_bots: bool = False, claim: bool = True, name: str | None = None
+    ) -> H | Callable[[H], H]:
         """Call the function for each message, as `ctx.message`, that is no command of this bot.
 
         One that grows while it is written comes when it is whole. For each change of one: `on(MessageUpdated)`.
 
         Args:
             from_bots: Also for messages of other bots. Two bots that do so may talk without end.
+            claim, name: As of `on`.
+
+        Raises:
+            UsageError: Another handler of messages has this name.
         """
 
         def register(function: H) -> H:
             _check_async(function)
-            self._handlers.messages.append(MessageHandler(function, from_bots))
+            purpose = purpose_of("message", function, name) if claim else None
+            self._handlers.add(MessageHandler(function, purpose, from_bots))
+            return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def on_turn(self, function: H) -> H: ...
+
+    @overload
+    def on_turn(self) -> Callable[[H], H]: ...
+
+    def on_turn(self, function: H | None = None) -> H | Callable[[H], H]:
+        """Call the function for each message, as `ctx.message`, that it is this bot's turn to answer.
+
+        The database decides, by the room's `turn_mode`: who is mentioned, one bot after the other, the first, all, or
+        whom the host picks; and within the depth, the cool-down and the budget that the host has set.
+
+        Raises:
+            UsageError: The bot has one already.
+        """
+
+        def register(function: H) -> H:
+            _check_async(function)
+            if self._handlers.turn is not None:
+                raise UsageError(f"cannot register {function.__name__}: the bot has an `on_turn` already")
+            self._handlers.turn = function
             return function
 
         return register if function is None else register(function)
@@ -195,15 +262,15 @@ class Bot:
         """
         if self._handlers.commands.names:
             add_help(self._handlers.commands)
-        return Dispatcher(self._handlers, session, clock or self.clock, on_unhandled=on_unhandled)
+        return Dispatcher(self._handlers, session, clock or self.clock, missed=self._missed, on_unhandled=on_unhandled)
 
-    async def start(self, spaces: Spaces, *rooms: str | UUID) -> None:
+    async def start(self, spaces: RoomsPort, *rooms: str | UUID) -> None:
         """Serve the rooms until the bot has been removed from all of them; cancel it to leave.
 
         A session that fails is made anew, after a pause that grows to 60 s.
 
         Args:
-            spaces: Open, and signed in with the bot's account.
+            spaces: A `Spaces`, open, and signed in with the bot's account.
             rooms: Codes, or ids of rooms that the account may join by them.
 
         Raises:

@@ -11,6 +11,7 @@ from spaces_sdk.bots.arguments import Argument, arguments_of, read_arguments
 from spaces_sdk.bots.checks import Check, Cooldown
 from spaces_sdk.bots.context import Context
 from spaces_sdk.bots.errors import CommandError
+from spaces_sdk.bots.purposes import purpose_of
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import UsageError
 
@@ -50,6 +51,11 @@ class Command:
             checks=checks,
             cooldown=Cooldown(cooldown_s) if cooldown_s > 0 else None,
         )
+
+    @property
+    def purpose(self) -> str:
+        """Under which one replica claims a call."""
+        return purpose_of("command", self.function, self.name)
 
     @property
     def usage(self) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Final, TypeVar, Unpack
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from spaces_sdk.bots.activity import Activity
 from spaces_sdk.bots.answering import Answer, Answering, AnswerOptions
 from spaces_sdk.bots.models import Model
 from spaces_sdk.bots.personas import Personas
-from spaces_sdk.bots.port import SessionPort, WriterPort
+from spaces_sdk.bots.port import SessionPort
+from spaces_sdk.bots.reply_writer import ReplyWriter
 from spaces_sdk.bots.waiting import Waiters
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import NotJoinedError, RateLimitedError, UsageError
 from spaces_sdk.events import Event
 from spaces_sdk.models import JsonObject, Kind, Message, MessageType, Page, Participant, Room, RoomState
+from spaces_sdk.turns import ClaimedTurn
 
 E = TypeVar("E", bound=Event)
 
@@ -42,15 +45,26 @@ class Context:
     Attributes:
         session: The session in the room, for what is not here: `ctx.session.mute(…)`.
         command: The name of the command, as it was written; empty outside of commands.
+        tokens: What `count_tokens` added up to.
     """
 
-    def __init__(self, tools: RoomTools, message: Message | None = None, *, command: str = "") -> None:
+    def __init__(
+        self,
+        tools: RoomTools,
+        message: Message | None = None,
+        *,
+        command: str = "",
+        turn: ClaimedTurn | None = None,
+        seen: int | None = None,
+    ) -> None:
         self.session = tools.session
         self.command = command
+        self.tokens = 0
         self._tools = tools
         self._message = message
-        self._seen = tools.waiters.count
-        self._tokens = 0
+        self._turn = turn
+        self._said = 0
+        self._seen = tools.waiters.count if seen is None else seen
 
     @property
     def message(self) -> Message:
@@ -62,6 +76,16 @@ class Context:
         if self._message is None:
             raise UsageError("cannot read the message: this handler was not called for one")
         return self._message
+
+    @property
+    def has_message(self) -> bool:
+        """The handler was called for a message."""
+        return self._message is not None
+
+    def learn(self, message: Message | None) -> bool:
+        """What was said, where that had to be looked for; False: it was not found."""
+        self._message = message
+        return message is not None
 
     @property
     def room(self) -> Room:
@@ -95,32 +119,65 @@ class Context:
         user_id = self.message.user_id
         return next((p for p in self.participants if p.user_id == user_id), None)
 
-    async def send(self, content: str, *, reply_to: UUID | None = None, metadata: JsonObject | None = None) -> Message:
+    async def send(
+        self,
+        content: str,
+        *,
+        reply_to: UUID | None = None,
+        metadata: JsonObject | None = None,
+        message_id: UUID | None = None,
+    ) -> Message:
         """Say something, as `ai_response` if the account is a bot's. Over the limit it waits, and tries three times.
+
+        The n-th message of a call that was claimed has the same id in each replica: what was said by one that did not
+        come to its end is not said again.
+
+        Args:
+            content: 1 to 200000 characters for a bot's account, else 8000.
+            reply_to: The message that this one answers.
+            metadata: The app's own data, at most 16 kB as JSON.
+            message_id: Idempotency key; None makes it as said above.
 
         Raises:
             SpacesError: As `RoomSession.send`.
         """
         self._seen = self._tools.waiters.count
+        key = next(self._ids()) if message_id is None else message_id
         for _ in range(SEND_TRIES - 1):
             try:
-                return await self._send(content, reply_to, metadata)
+                return await self._send(content, reply_to, metadata, key)
             except RateLimitedError as error:
                 await self.sleep(min(error.retry_after_s, LONGEST_PAUSE_S))
-        return await self._send(content, reply_to, metadata)
+        return await self._send(content, reply_to, metadata, key)
 
-    async def _send(self, content: str, reply_to: UUID | None, metadata: JsonObject | None) -> Message:
-        return await self.session.send(content, message_type=self._message_type, reply_to=reply_to, metadata=metadata)
+    async def _send(
+        self, content: str, reply_to: UUID | None, metadata: JsonObject | None, message_id: UUID | None
+    ) -> Message:
+        return await self.session.send(
+            content, message_type=self._message_type, reply_to=reply_to, metadata=metadata, message_id=message_id
+        )
 
-    async def reply(self, content: str, *, metadata: JsonObject | None = None) -> Message:
+    async def reply(
+        self, content: str, *, metadata: JsonObject | None = None, message_id: UUID | None = None
+    ) -> Message:
         """Answer the message; where the handler was not called for one, just say it."""
-        return await self.send(content, reply_to=self._message.id if self._message else None, metadata=metadata)
+        reply_to = self._message.id if self._message else None
+        return await self.send(content, reply_to=reply_to, metadata=metadata, message_id=message_id)
 
-    def stream(self, *, metadata: JsonObject | None = None) -> WriterPort:
-        """An answer that grows while all watch: `async with ctx.stream() as out: await out.write("…")`."""
+    def stream(self, *, metadata: JsonObject | None = None) -> ReplyWriter:
+        """An answer that grows while all watch: `async with ctx.stream() as out: await out.write("…")`.
+
+        When somebody stops it, the block is cancelled where it waits and ends there; see `ReplyWriter`.
+        """
         self._seen = self._tools.waiters.count
-        return self.session.stream(
-            reply_to=self._message.id if self._message else None, message_type=self._message_type, metadata=metadata
+        reply_to, message_type = self._message.id if self._message else None, self._message_type
+        return ReplyWriter(
+            lambda message_id: self.session.stream(
+                reply_to=reply_to, message_type=message_type, metadata=metadata, message_id=message_id
+            ),
+            self._ids(),
+            is_take_over=self._turn is not None and self._turn.attempt > 1,
+            clock=self._tools.clock,
         )
 
     async def answer(self, model: Model, **options: Unpack[AnswerOptions]) -> Answer:
@@ -152,8 +209,13 @@ class Context:
         return await answering.run()
 
     def count_tokens(self, tokens: int) -> None:
-        """Add to what this call has cost; `answer` does so by itself."""
-        self._tokens += tokens
+        """Tokens that a model read and wrote for this call: they go into the room's budget of the day when it ends.
+
+        `answer` does so by itself.
+        """
+        if tokens < 0:
+            raise UsageError("cannot count tokens: there are no fewer than none")
+        self.tokens += tokens
 
     async def history(self, *, before: int | None = None, limit: int = 50) -> Page[Message]:
         """Older messages, oldest first; see `RoomSession.history`."""
@@ -183,3 +245,18 @@ class Context:
     def _message_type(self) -> MessageType:
         me = self.session.me
         return MessageType.AI_RESPONSE if me is not None and me.kind is Kind.BOT else MessageType.USER_TEXT
+
+    def _ids(self) -> Iterator[UUID | None]:
+        """The id of the next message, then those in its place if nobody will finish that one."""
+        self._said += 1
+        number, turn = self._said, self._turn
+        if turn is None or turn.turn_id is None:
+            return iter((None,))
+        return _message_ids(turn.turn_id, number)
+
+
+def _message_ids(turn_id: UUID, number: int) -> Iterator[UUID]:
+    """Known to this bot alone, as the turn's id is: nobody else can take them first."""
+    yield uuid5(turn_id, str(number))
+    for index in count(1):
+        yield uuid5(turn_id, f"{number}.{index}")

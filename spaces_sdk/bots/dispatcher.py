@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 from spaces_sdk.bots.activity import Activity
-from spaces_sdk.bots.commands import Command
+from spaces_sdk.bots.claimer import Claimer
 from spaces_sdk.bots.context import Context, RoomTools
-from spaces_sdk.bots.errors import CommandError
+from spaces_sdk.bots.growing import GrowingMessages
 from spaces_sdk.bots.handlers import Handlers, RoomHook, Timer
-from spaces_sdk.bots.lanes import Call, Lane, guarded
+from spaces_sdk.bots.insisting import insist
+from spaces_sdk.bots.lanes import Call, Lane, Work, guarded
 from spaces_sdk.bots.port import SessionPort
+from spaces_sdk.bots.recent import Missed, MissedBounds, find_missed
+from spaces_sdk.bots.routing import Routed, Router, is_step, name_of
+from spaces_sdk.bots.timers import Timers
 from spaces_sdk.bots.waiting import Waiters
 from spaces_sdk.clock import Clock
 from spaces_sdk.deadline import deadline
-from spaces_sdk.events import (
-    Event,
-    MessageReceived,
-    MessageUpdated,
-    ParticipantJoined,
-    ParticipantUpdated,
-    RoomJoined,
-    SignalReceived,
-    VoiceStarted,
-    VoiceStopped,
-)
-from spaces_sdk.models import Kind, Message, MessageStatus, MessageType
+from spaces_sdk.errors import SessionClosedError
+from spaces_sdk.events import CaughtUp, Event, MessageReceived, MessageUpdated, RoomJoined, StateUpdated
+from spaces_sdk.models import RoomState
 from spaces_sdk.session.tasks import TaskOwner
+from spaces_sdk.turns import ClaimedTurn
 
 logger = logging.getLogger("spaces_sdk.bots")
 
 CLOSE_HOOKS_S: Final = 5.0
-MOST_GROWING: Final = 200
 
 
 class Dispatcher:
@@ -52,18 +47,24 @@ class Dispatcher:
         session: SessionPort,
         clock: Clock,
         *,
+        missed: MissedBounds | None = None,
         on_unhandled: Callable[[Exception], None] | None = None,
     ) -> None:
         self._on_unhandled = on_unhandled or _log
         self._handlers = handlers
         self._session = session
         self._clock = clock
+        self._bounds = missed or MissedBounds()
         self.activity = Activity()
         self._waiters = Waiters(clock, self.activity)
         self._tools = RoomTools(session, clock, self.activity, self._waiters)
-        self._tasks = TaskOwner(on_crash=lambda _: None)
+        self._tasks = TaskOwner(on_crash=self._on_unhandled)
+        self._claimer = Claimer(session, clock, self._tasks)
+        self._router = Router(handlers, self._tools, clock)
+        self._growing = GrowingMessages(self._claimer.ledger, self._router.may_want)
+        self._timers = Timers(handlers.timers, self._tick, self._claimer, clock, self._tasks)
         self._lanes: dict[object, Lane] = {}
-        self._growing: dict[UUID, None] = {}
+        self._picked_at = 0
         self._is_ready = False
 
     @property
@@ -73,17 +74,21 @@ class Dispatcher:
     async def run(self) -> None:
         """Serve the room until the bot has left it.
 
-        Cancelled, it ends its handlers, then calls `on_close` (at most 5 s).
+        Cancelled, it ends its handlers and gives their turns back (at most 5 s), then calls `on_close` (at most 5 s).
 
         Raises:
             RemovedError: The session was ended from outside.
         """
         try:
             async for event in self._session.events():
-                self._take(event)
+                if isinstance(event, RoomJoined) and not self._is_ready:
+                    await self._enter(event)
+                else:
+                    self._take(event)
         finally:
             self._waiters.close()
             await self._tasks.cancel()
+            await self._claimer.close()
             await self._closing()
 
     async def _closing(self) -> None:
@@ -93,81 +98,128 @@ class Dispatcher:
                 for hook in self._handlers.close if self._is_ready else ():
                     await guarded(ctx, _bound(hook, ctx), self._report)
 
-    def _take(self, event: Event) -> None:
-        if not self._is_own(event):
-            self._waiters.tell(event)
-        if isinstance(event, RoomJoined) and not self._is_ready:
-            self._is_ready = True
-            for hook in self._handlers.ready:
-                self._call(hook, _name(hook), Context(self._tools), hook)
-            for timer in self._handlers.timers:
-                self._tasks.start(self._tick(timer), name=f"bot-timer {_name(timer.function)}")
-        self._to_event_handlers(event)
-        message = self._finished_message(event)
-        if message is not None and not self._is_own(event):
-            self._to_message_handlers(message)
+    # -- coming in -------------------------------------------------------------------------------------
 
-    def _to_event_handlers(self, event: Event) -> None:
-        is_own, is_bots = self._is_own(event), _is_of_bot(event)
-        for handler in self._handlers.events:
-            wanted = (handler.from_self or not is_own) and (handler.from_bots or is_own or not is_bots)
-            if isinstance(event, handler.kind) and wanted:
-                message = event.message if isinstance(event, MessageReceived | MessageUpdated) else None
-                ctx = Context(self._tools, message)
-                self._lane(handler, _name(handler.function)).put(
-                    ctx, lambda handler=handler, ctx=ctx: handler.function(ctx, event)
-                )
-
-    def _to_message_handlers(self, message: Message) -> None:
-        if message.message_type is MessageType.SYSTEM or message.status is MessageStatus.DELETED:
-            return
-        is_bots = message.sender_kind == Kind.BOT
-        table = self._handlers.commands
-        called = None if is_bots else table.split(message.content)
-        if called is not None:
-            name, line = called
-            command = table.find(name)
-            ctx = Context(self._tools, message, command=name)
-            if command is not None:
-                self._lane(command, command.name).put(ctx, lambda: self._run_command(command, ctx, line))
-                return
-            near = table.near(name)
-            if near is not None:
-                prefix = table.prefix
-                text = f"there is no command {prefix}{name[:50]}; did you mean {prefix}{near}?"
-                self._lane("near", "help").put(ctx, lambda: ctx.reply(text))
-                return
-        for handler in self._handlers.messages:
-            if handler.from_bots or not is_bots:
-                ctx = Context(self._tools, message)
-                self._call(handler, _name(handler.function), ctx, handler.function)
-
-    async def _run_command(self, command: Command, ctx: Context, line: str) -> None:
+    async def _enter(self, joined: RoomJoined) -> None:
+        """What a replica does first: what nobody has done yet."""
+        self._is_ready = True
+        self._waiters.tell(joined)
+        for hook in self._handlers.ready:
+            self._put(Routed(hook, name_of(hook), Work(self._begin(hook))))
+        self._put_all(self._router.of_event(joined))
+        self.activity.begin()
         try:
-            await command.call(ctx, line, self._clock)
-        except CommandError as error:
-            await ctx.reply(error.message)
+            missed = await self._find_missed(joined)
+        except SessionClosedError:
+            return  # the next event says why
+        finally:
+            self.activity.end()
+        if missed.messages or missed.begun:
+            logger.info(
+                "room %s: handles %d messages that were missed, and %d that were begun",
+                joined.room.room_code,
+                len(missed.messages),
+                len(missed.begun),
+            )
+        for message, purposes in missed.begun:
+            event = MessageReceived(pos=message.seq, is_replayed=True, message=message)
+            self._take_missed(event, only=purposes)
+        for message in missed.messages:
+            self._take_missed(MessageReceived(pos=message.seq, is_replayed=True, message=message))
+        self._take_pick(joined.state)
+        self._claimer.ledger.see(joined.pos or 0)
+        self._timers.start()
+
+    async def _find_missed(self, joined: RoomJoined) -> Missed:
+        head = joined.pos or 0
+        takes_turns = self._handlers.turn is not None
+        entry = await insist(lambda: self._session.enter_turns(takes_turns=takes_turns, position=head), self._clock)
+        since = self._clock.now() - timedelta(seconds=self._bounds.within_s)
+        return await insist(
+            lambda: find_missed(self._session, entry, joined.messages, head, since, self._bounds.count), self._clock
+        )
+
+    def _take_missed(self, event: MessageReceived, only: frozenset[str] | None = None) -> None:
+        """As an event, for what is claimed; what each replica counts for itself did not happen to this one."""
+        message = self._growing.whole(event)
+        routed = [*self._router.of_event(event)]
+        if message is not None and not self._router.is_own(event):
+            routed += self._router.of_message(message)
+        for each in routed:
+            claim = each.work.wanted
+            if claim is not None and (only is None or claim.purpose in only):
+                each.work.is_missed = True
+                self._put(each)
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        is_own, is_stale = self._router.is_own(event), self._is_stale(event)
+        if not is_own:
+            self._waiters.tell(event)
+        routed = [*self._router.of_event(event)]
+        message = self._growing.whole(event)
+        if message is not None and not is_own:
+            routed += self._router.of_message(message)
+        self._put_all(r for r in routed if not (is_stale and r.work.wanted))
+        if message is not None:
+            self._growing.settle(message)
+        match event:
+            case StateUpdated(state=state):
+                self._take_pick(state)
+            case CaughtUp(to_pos=position, state=state):
+                self._take_pick(state)
+                self._claimer.ledger.see(position)
+            case _:
+                pass
+        if event.pos is not None and is_step(event) and not event.is_replayed:
+            self._claimer.ledger.see(event.pos)
+
+    def _is_stale(self, event: Event) -> bool:
+        """Said so long ago, while the session was away, that nobody waits for an answer any more."""
+        if not event.is_replayed or not isinstance(event, MessageReceived | MessageUpdated):
+            return False
+        return event.message.updated_at < self._clock.now() - timedelta(seconds=self._bounds.within_s)
+
+    def _take_pick(self, state: RoomState) -> None:
+        if state.turn is not None and state.turn.position > self._picked_at:
+            self._picked_at = state.turn.position
+            self._put_all(self._router.of_pick(state.turn))
+
+    def _put_all(self, routed: Iterable[Routed]) -> None:
+        for each in routed:
+            self._put(each)
+
+    def _put(self, routed: Routed) -> None:
+        lane = self._lanes.get(routed.handler)
+        if lane is None:
+            room = self._session.current_room
+            name = f"{routed.name} in {room.room_code}" if room is not None else routed.name
+            lane = self._lanes[routed.handler] = Lane(
+                name, self._tasks, self.activity, self._report, self._claimer, self._clock
+            )
+        lane.put(routed.work)
+
+    def _begin(self, hook: RoomHook) -> Callable[[ClaimedTurn | None], tuple[Context, Call]]:
+        def begin(_: ClaimedTurn | None) -> tuple[Context, Call]:
+            ctx = Context(self._tools)
+            return ctx, _bound(hook, ctx)
+
+        return begin
 
     async def _tick(self, timer: Timer) -> None:
-        while True:
-            await self._clock.sleep(timer.pause_s)
-            ctx = Context(self._tools)
-            self.activity.begin()
-            try:
-                await guarded(ctx, _bound(timer.function, ctx), self._report)
-            finally:
-                self.activity.end()
-
-    def _call(self, key: object, name: str, ctx: Context, function: RoomHook) -> None:
-        self._lane(key, name).put(ctx, _bound(function, ctx))
-
-    def _lane(self, key: object, name: str) -> Lane:
-        if key not in self._lanes:
-            self._lanes[key] = Lane(name, self._tasks, self.activity, self._report)
-        return self._lanes[key]
+        ctx = Context(self._tools)
+        self.activity.begin()
+        try:
+            await guarded(ctx, _bound(timer.function, ctx), self._report)
+        finally:
+            self.activity.end()
 
     async def _report(self, ctx: Context, error: Exception) -> None:
         """To the bot's `on_error`, or to the log."""
+        if isinstance(error, SessionClosedError):
+            logger.info("a handler has ended with its session: %s", error)  # why it ended is told by the runner
+            return
         try:
             for hook in self._handlers.errors:
                 await hook(ctx, error)
@@ -176,52 +228,10 @@ class Dispatcher:
         if not self._handlers.errors:
             self._on_unhandled(error)
 
-    def _is_own(self, event: Event) -> bool:
-        me = self._session.me
-        return me is not None and _author(event) == me.user_id
-
-    def _finished_message(self, event: Event) -> Message | None:
-        """A message that can be read whole: one that grows is one when it has ended."""
-        match event:
-            case MessageReceived(message=message) if message.status is MessageStatus.STREAMING:
-                self._growing[message.id] = None
-                if len(self._growing) > MOST_GROWING:
-                    del self._growing[next(iter(self._growing))]
-                return None
-            case MessageReceived(message=message):
-                return message
-            case MessageUpdated(message=message) if (
-                message.id in self._growing and message.status is not MessageStatus.STREAMING
-            ):
-                del self._growing[message.id]
-                return message
-            case _:
-                return None
-
 
 def _log(error: Exception) -> None:
     logger.error("a handler failed: %s", error, exc_info=error)
 
 
-def _author(event: Event) -> UUID | None:
-    match event:
-        case MessageReceived(message=message) | MessageUpdated(message=message):
-            return message.user_id
-        case ParticipantJoined(participant=participant) | ParticipantUpdated(participant=participant):
-            return participant.user_id
-        case VoiceStarted(user_id=user_id) | VoiceStopped(user_id=user_id) | SignalReceived(user_id=user_id):
-            return user_id
-        case _:
-            return None
-
-
-def _is_of_bot(event: Event) -> bool:
-    return isinstance(event, MessageReceived | MessageUpdated) and event.message.sender_kind == Kind.BOT
-
-
 def _bound(function: RoomHook, ctx: Context) -> Call:
     return lambda: function(ctx)
-
-
-def _name(function: object) -> str:
-    return getattr(function, "__name__", repr(function))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Protocol, Self, Unpack
 from uuid import UUID
@@ -10,13 +11,22 @@ from uuid import UUID
 from spaces_sdk.drafts import StateChanges
 from spaces_sdk.events import Event
 from spaces_sdk.models import JsonObject, Message, MessageType, Page, Participant, Room, RoomMode, RoomState
+from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim
 
 
 class WriterPort(Protocol):
     """A message that grows while all watch; see `MessageWriter`."""
 
     metadata: JsonObject
-    is_stopped: bool
+
+    @property
+    def is_stopped(self) -> bool: ...
+
+    @property
+    def is_repeated(self) -> bool: ...
+
+    @property
+    def message(self) -> Message: ...
 
     async def __aenter__(self) -> Self: ...
 
@@ -49,6 +59,8 @@ class SessionPort(Protocol):
     @property
     def messages(self) -> list[Message]: ...
 
+    def find_message(self, message_id: UUID) -> Message | None: ...
+
     def events(self) -> AsyncIterator[Event]: ...
 
     async def send(
@@ -67,6 +79,7 @@ class SessionPort(Protocol):
         reply_to: UUID | None = ...,
         message_type: MessageType | str = ...,
         metadata: JsonObject | None = ...,
+        message_id: UUID | None = ...,
     ) -> WriterPort: ...
 
     async def history(self, *, before: int | None = ..., limit: int = ...) -> Page[Message]: ...
@@ -84,3 +97,21 @@ class SessionPort(Protocol):
     async def unmute(self, user_id: UUID) -> Participant: ...
 
     async def kick(self, user_id: UUID) -> None: ...
+
+    async def enter_turns(self, *, takes_turns: bool = ..., position: int | None = ...) -> BotEntry: ...
+
+    async def claim_turns(
+        self, holder: UUID, claims: Sequence[TurnClaim], /, *, position: int | None = ..., timeout_s: float = ...
+    ) -> list[ClaimedTurn]: ...
+
+    async def finish_turns(
+        self, holder: UUID, turns: Sequence[FinishedTurn], /, *, position: int | None = ..., timeout_s: float = ...
+    ) -> int: ...
+
+
+class RoomsPort(Protocol):
+    """What a bot is started with: `Spaces`, signed in with its account."""
+
+    def join(
+        self, room: str | UUID | None = None, *, display_name: str | None = None
+    ) -> AbstractAsyncContextManager[SessionPort]: ...

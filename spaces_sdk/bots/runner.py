@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from spaces_sdk.bots.dispatcher import Dispatcher
-from spaces_sdk.bots.port import SessionPort
+from spaces_sdk.bots.port import RoomsPort, SessionPort
 from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ConfigError, RemovedError, RoomFullError, SpacesError, UsageError
@@ -40,7 +40,7 @@ class Servable(Protocol):
     def serve(self, session: SessionPort, /) -> Dispatcher: ...
 
 
-async def serve_rooms(bot: Servable, spaces: Spaces, rooms: Sequence[str | UUID]) -> None:
+async def serve_rooms(bot: Servable, spaces: RoomsPort, rooms: Sequence[str | UUID]) -> None:
     """Each room in a task of its own, until all have ended; see `Bot.start`."""
     if not rooms:
         raise UsageError("cannot start the bot: no room is named", hint="pass the code of a room")
@@ -53,7 +53,7 @@ async def serve_rooms(bot: Servable, spaces: Spaces, rooms: Sequence[str | UUID]
         await asyncio.wait(tasks)
 
 
-async def _serve(bot: Servable, spaces: Spaces, room: str | UUID) -> None:
+async def _serve(bot: Servable, spaces: RoomsPort, room: str | UUID) -> None:
     pauses = _pauses()
     has_joined = False
     while True:

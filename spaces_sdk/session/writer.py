@@ -51,6 +51,7 @@ class MessageWriter:
     Attributes:
         metadata: Merged into the message's when it is finished: why it ended, which model, how many tokens …
         is_stopped: It ended as `stopped` or `deleted`: by somebody else, or for want of any text.
+        is_repeated: Its id was begun before, by another process perhaps. If it has ended, the block is passed over.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class MessageWriter:
         self._lease_s = 30.0
         self._sent_at = float("-inf")
         self._is_closing = False
+        self._is_ended = False
         self.metadata: JsonObject = {}
         self.is_stopped = False
+        self.is_repeated = False
 
     @property
     def message_id(self) -> UUID:
@@ -150,9 +153,10 @@ class MessageWriter:
         self._sent = len(begun.message.content)
         self._block = asyncio.current_task()
         self._cancelling = self._block.cancelling() if self._block else 0
+        self.is_repeated = begun.is_repeated
         if begun.message.status is not MessageStatus.STREAMING:
             self._learn(begun.message)
-        if self.is_stopped:
+        if self._is_ended:
             asyncio.get_running_loop().call_soon(self._cut)  # when the block waits for the first time
         self._task = self._tasks.start(self._run(core), name="message-writer")
         return self
@@ -192,7 +196,7 @@ class MessageWriter:
 
     async def wait_ended(self) -> None:
         """Return when somebody else has ended the message, or it cannot go on: for other tasks than the block's."""
-        while not (self.is_stopped or self._error):
+        while not (self._is_ended or self._error):
             self._news.clear()
             await self._news.wait()
 
@@ -211,21 +215,21 @@ class MessageWriter:
         is_cut = self._was_cut_only(error)
         is_done = False
         try:
-            if error is None and not self.is_stopped and self._error is None:
+            if error is None and not self._is_ended and self._error is None:
                 self._wake.set()
                 await asyncio.wait({task})
-                if not (self.is_stopped or self._error):
+                if not (self._is_ended or self._error):
                     await self._finish(core)
             is_done = True
         finally:
             task.cancel()
-            if not self.is_stopped and (not is_done or error is not None or self._error is not None):
+            if not self._is_ended and (not is_done or error is not None or self._error is not None):
                 await run_to_end(asyncio.create_task(self._stop(core), name="stream-stop"))
             await run_to_end(task)
             core.writers.pop(self._message_id, None)
         if (error is None or is_cut) and self._error is not None:
             raise self._error from None
-        return self.is_stopped and (is_cut or isinstance(error, StreamStoppedError))
+        return self._is_ended and (is_cut or isinstance(error, StreamStoppedError))
 
     def _was_cut_only(self, error: BaseException | None) -> bool:
         """Whether it is our own cancellation that ends the block, and nobody else's besides."""
@@ -239,11 +243,11 @@ class MessageWriter:
     async def _run(self, core: SessionCore) -> None:
         """Send what is written, part by part, and something empty in time when nothing is."""
         try:
-            while not (self.is_stopped or (self._is_closing and len(self._pending) <= PART_LENGTH)):
+            while not (self._is_ended or (self._is_closing and len(self._pending) <= PART_LENGTH)):
                 if not self._pending and not self._is_closing:
                     self._wake.clear()
                     await wait_for_event(self._wake, self._clock, self._lease_s / 3)
-                    if self._is_closing or self.is_stopped:
+                    if self._is_closing or self._is_ended:
                         continue
                 await self._send_part(core)
         except SpacesError as error:
@@ -306,10 +310,11 @@ class MessageWriter:
     def _learn(self, message: Message) -> None:
         """The message as it stands now, from an answer or from the room."""
         self._message = message
+        self._is_ended = message.status is not MessageStatus.STREAMING
         self.is_stopped = message.status in (MessageStatus.STOPPED, MessageStatus.DELETED)
         self._wake.set()
         self._news.set()
-        if self.is_stopped and self._task is not None:
+        if self._is_ended and self._task is not None:
             self._cut()
 
     def _cut(self) -> None:
@@ -326,7 +331,7 @@ class MessageWriter:
     def _raise_if_over(self) -> None:
         if self._error is not None:
             raise self._error
-        if self.is_stopped:
+        if self._is_ended:
             raise StreamStoppedError(
                 f"cannot write: the message {self._message_id} was ended by somebody else",
                 hint="leave the block; what was stored stays",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import Any, Unpack
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from spaces_sdk.errors import InvalidRequestError, NotFoundError, PermissionDeni
 from spaces_sdk.events import (
     Event,
     LeftReason,
+    MessageChunk,
     MessageReceived,
     MessageUpdated,
     ParticipantJoined,
@@ -31,6 +32,7 @@ from spaces_sdk.models import (
     MessageType,
     Page,
     Participant,
+    PickedTurn,
     Role,
     Room,
     RoomMode,
@@ -38,13 +40,17 @@ from spaces_sdk.models import (
     Visibility,
 )
 from spaces_sdk.testing.modes import modes
+from spaces_sdk.testing.turns import MemoryTurns
 from spaces_sdk.testing.writer import MemoryWriter
+from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim
 
 LONGEST = {MessageType.AI_RESPONSE: 200_000}
 
 
 class MemoryRoom:
-    """The bot's view of a room in memory. It keeps the lengths of messages, mutes, and who may moderate.
+    """The bot's view of a room in memory. It keeps the lengths of messages, mutes, who may moderate, and claims.
+
+    Each call of `events` after the first is another session of the bot's account, which joins then.
 
     Args:
         clock: Time of what is said.
@@ -69,7 +75,7 @@ class MemoryRoom:
         self._clock = clock
         self._id = uuid4()
         self._head = 0
-        self._unread: deque[Event] = deque()
+        self._readers: list[deque[Event]] = []
         self._news = asyncio.Event()
         self._is_over = False
         self._people: dict[UUID, Participant] = {}
@@ -80,16 +86,10 @@ class MemoryRoom:
         self._bot_id = self._add(bot_name, Kind.BOT, bot_role).user_id
         for name in dict.fromkeys(people):
             self._add(name)
-        self._unread.append(
-            RoomJoined(
-                pos=self._head,
-                room=self.current_room,
-                me=self.me,
-                participants=self.participants,
-                state=self.room_state,
-                messages=[],
-            )
-        )
+        self._turn: PickedTurn | None = None
+        self.turns = MemoryTurns(clock, lambda: self._head, self._refusal)
+        self.writers: dict[UUID, MemoryWriter] = {}
+        self._first: deque[Event] | None = self._reader()
 
     # -- as the people of the room ---------------------------------------------------------------------
 
@@ -131,18 +131,30 @@ class MemoryRoom:
             self.tell(StateUpdated(pos=self.step(), state=self.room_state))
         return self.room_state
 
+    def stop(self, message_id: UUID) -> None:
+        """Whoever may stops an answer."""
+        message = self.change(self._message(message_id), status=MessageStatus.STOPPED)
+        self.turns.stop(message.reply_to)
+        if (writer := self.writers.get(message_id)) is not None:
+            writer.end(message)
+
+    def pick(self, message: Message) -> None:
+        """The host picks the bot to answer a message."""
+        self._turn = PickedTurn(user_id=self._bot_id, message_id=message.id, position=self.step())
+        self.tell(StateUpdated(pos=self._head, state=self.room_state))
+
     def find(self, name: str) -> Participant | None:
         return next((p for p in self._people.values() if p.display_name.casefold() == name.casefold()), None)
 
     def end(self) -> None:
         """The bot leaves."""
         self._is_over = True
-        self._news.set()
+        self._wake()
 
     @property
     def is_read(self) -> bool:
         """The bot has taken all events."""
-        return not self._unread
+        return not any(self._readers)
 
     @property
     def said(self) -> list[Message]:
@@ -187,6 +199,7 @@ class MemoryRoom:
             host=room.host_user_id,
             visibility=room.visibility,
             is_active=True,
+            turn=self._turn,
         )
 
     @property
@@ -197,14 +210,20 @@ class MemoryRoom:
     def messages(self) -> list[Message]:
         return self._messages[-200:]
 
-    async def events(self) -> AsyncIterator[Event]:
-        while True:
-            while self._unread:
-                yield self._unread.popleft()
-            if self._is_over:
-                return
-            self._news.clear()
-            await self._news.wait()
+    def find_message(self, message_id: UUID) -> Message | None:
+        return next((message for message in self._messages if message.id == message_id), None)
+
+    async def events(self) -> AsyncGenerator[Event]:
+        unread, self._first = self._first or self._reader(), None
+        try:
+            while True:
+                while unread:
+                    yield unread.popleft()
+                if self._is_over:
+                    return
+                await self._news.wait()
+        finally:
+            self._readers = [reader for reader in self._readers if reader is not unread]
 
     async def send(
         self,
@@ -215,8 +234,7 @@ class MemoryRoom:
         reply_to: UUID | None = None,
         message_id: UUID | None = None,
     ) -> Message:
-        stored = next((message for message in self._messages if message.id == message_id), None)
-        return stored or self.store(self.me, content, MessageType(message_type), metadata, reply_to, id_=message_id)
+        return self.store(self.me, content, MessageType(message_type), metadata, reply_to, message_id=message_id)
 
     def stream(
         self,
@@ -224,8 +242,9 @@ class MemoryRoom:
         reply_to: UUID | None = None,
         message_type: MessageType | str = MessageType.AI_RESPONSE,
         metadata: JsonObject | None = None,
+        message_id: UUID | None = None,
     ) -> MemoryWriter:
-        return MemoryWriter(self, MessageType(message_type), metadata, reply_to)
+        return MemoryWriter(self, MessageType(message_type), metadata, reply_to, message_id or uuid4())
 
     async def history(self, *, before: int | None = None, limit: int = 50) -> Page[Message]:
         older = [message for message in self._messages if before is None or message.seq < before]
@@ -263,15 +282,60 @@ class MemoryRoom:
         del self._people[user_id]
         self.tell(ParticipantLeft(pos=self.step(), participants=[person], reason=LeftReason.KICKED))
 
+    async def enter_turns(self, *, takes_turns: bool = False, position: int | None = None) -> BotEntry:
+        return self.turns.enter(position)
+
+    async def claim_turns(
+        self, holder: UUID, claims: Sequence[TurnClaim], *, position: int | None = None, timeout_s: float = 10.0
+    ) -> list[ClaimedTurn]:
+        return self.turns.claim(holder, claims, position)
+
+    async def finish_turns(
+        self, holder: UUID, turns: Sequence[FinishedTurn], *, position: int | None = None, timeout_s: float = 10.0
+    ) -> int:
+        return self.turns.finish(holder, turns, position)
+
     # -- what the rest is made of ----------------------------------------------------------------------
+
+    @property
+    def head(self) -> int:
+        """The room's step."""
+        return self._head
 
     def step(self) -> int:
         self._head += 1
         return self._head
 
     def tell(self, event: Event) -> None:
-        self._unread.append(event)
+        for reader in self._readers:
+            reader.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
         self._news.set()
+        self._news = asyncio.Event()
+
+    def _reader(self) -> deque[Event]:
+        """The events of a session that joins now."""
+        joined = RoomJoined(
+            pos=self._head,
+            room=self.current_room,
+            me=self.me,
+            participants=self.participants,
+            state=self.room_state,
+            messages=self.messages,
+        )
+        self._readers.append(deque([joined]))
+        return self._readers[-1]
+
+    def _refusal(self, claim: TurnClaim) -> str | None:
+        """Why the bot may not answer; a host's pick has a step of its own, and is always let through."""
+        message = self.find_message(claim.message_id) if claim.message_id is not None else None
+        if message is None or message.status is not MessageStatus.FINAL:
+            return "gone"
+        if message.seq == claim.position and message.sender_kind == Kind.BOT:
+            return "own" if message.user_id == self._bot_id else "depth"
+        return None
 
     def store(
         self,
@@ -281,9 +345,11 @@ class MemoryRoom:
         metadata: JsonObject | None = None,
         reply_to: UUID | None = None,
         status: MessageStatus = MessageStatus.FINAL,
-        id_: UUID | None = None,
+        message_id: UUID | None = None,
     ) -> Message:
-        """Keep a message and tell it, by the rules of the database."""
+        """Keep a message and tell it, by the rules of the database: one whose id is known stays as it is."""
+        if message_id is not None and (known := self.find_message(message_id)) is not None:
+            return known
         longest = LONGEST.get(message_type, 8000)
         content = content.strip()
         if status is MessageStatus.FINAL and not 1 <= len(content) <= longest:
@@ -293,7 +359,7 @@ class MemoryRoom:
         seq = self.step()
         now = self._clock.now() + timedelta(microseconds=seq)
         message = Message(
-            id=id_ or uuid4(),
+            id=message_id or uuid4(),
             room_id=self._id,
             user_id=author.user_id,
             message_type=message_type,
@@ -314,9 +380,20 @@ class MemoryRoom:
 
     def change(self, message: Message, **fields: Any) -> Message:
         """Change a message and tell it."""
-        changed = message.model_copy(update={**fields, "revision": self.step()})
-        self._messages[[m.id for m in self._messages].index(message.id)] = changed
+        fields["revision"] = self.step()
+        changed = self._replace(message, {"updated_at": self._clock.now(), **fields})
         self.tell(MessageUpdated(pos=changed.revision, message=changed))
+        return changed
+
+    def grow(self, message: Message, text: str) -> Message:
+        """Add to a message that is being written, and tell the part."""
+        grown = self._replace(message, {"content": message.content + text})
+        self.tell(MessageChunk(message_id=message.id, offset=len(message.content), text=text))
+        return grown
+
+    def _replace(self, message: Message, fields: dict[str, Any]) -> Message:
+        changed = message.model_copy(update=fields)
+        self._messages[[m.id for m in self._messages].index(message.id)] = changed
         return changed
 
     def _add(self, name: str, kind: Kind = Kind.HUMAN, role: Role = Role.MEMBER) -> Participant:

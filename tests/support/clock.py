@@ -5,6 +5,4 @@ from __future__ import annotations
 from spaces_sdk.testing.clock import VirtualClock as FakeClock
 from spaces_sdk.testing.clock import settle
 
-START = FakeClock().now()
-
-__all__ = ["START", "FakeClock", "settle"]
+__all__ = ["FakeClock", "settle"]

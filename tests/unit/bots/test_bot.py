@@ -100,7 +100,7 @@ async def test_an_answer_is_a_reply_of_a_bot() -> None:
         assert await talk.answers() == ["so it is"]
         [answer_] = talk.messages
         assert (answer_.reply_to, answer_.message_type, answer_.sender_kind) == (said.id, "ai_response", "bot")
-        assert answer_.metadata == {"model": "none"}
+        assert answer_.metadata == {"model": "none", "finish_reason": "stop", "first_token_ms": 0, "total_ms": 0}
 
 
 async def test_a_message_that_grows_is_heard_when_it_is_whole() -> None:
