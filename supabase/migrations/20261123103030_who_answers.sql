@@ -52,8 +52,7 @@ begin
       b.takes_turns and spaces.has_live_lease(p.room_id, p.user_id)
       and (b.position < p_message.seq or coalesce(t.state = 'waiting', false)))) -- else it is past this message, and asks no more
     and spaces.cooldown_left_s(p.room_id, p.user_id, p_rules) = 0
-  order by coalesce(t.state = 'passed', false), case t.state when 'passed' then t.changed_at end,
-           b.last_turn_at nulls first, p.joined_at, p.id
+  order by t.passed_at nulls first, b.last_turn_at nulls first, p.joined_at, p.id
   limit 1 for key share of u skip locked;
   return v_next;
 end
@@ -82,7 +81,8 @@ begin
   elsif not spaces.try_hold_accounts(v_lapsed) then -- somebody's account is being deleted: their claim goes with it, or stays
     return '{"status": "taken", "retry_after_s": 1}';
   end if;
-  update spaces.turns t set state = 'passed', holder = null, expires_at = null, changed_at = clock_timestamp()
+  update spaces.turns t
+  set state = 'waiting', holder = null, expires_at = null, passed_at = clock_timestamp(), changed_at = clock_timestamp()
   where t.room_id = p_room_id and t.position = p_position and t.purpose = 'answer' and t.user_id = any (v_lapsed);
   return null;
 end
@@ -106,7 +106,7 @@ returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   v_rules spaces.turn_rules := spaces.turn_rules_of(p_room.settings);
   v_is_new boolean := p_turn.attempt = 0;
-  v_is_offered boolean := p_turn.state = 'offered' and p_turn.expires_at > clock_timestamp();
+  v_is_offered boolean := coalesce(p_turn.state = 'offered' and p_turn.expires_at > clock_timestamp(), false);
   v_message public.room_messages;
   v_mentioned uuid[] := '{}';
   v_problem text;

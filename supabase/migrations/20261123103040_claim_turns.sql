@@ -86,8 +86,10 @@ begin
     v_turn.user_id := p_me.user_id;
     v_turn.position := (p_claim ->> 'position')::bigint;
     v_turn.purpose := p_claim ->> 'purpose';
-    v_turn.message_id := coalesce((
-      select m.id from public.room_messages m where m.room_id = p_room.id and m.seq = v_turn.position), (p_claim ->> 'message_id')::uuid);
+    v_turn.message_id := coalesce(
+      (select m.id from public.room_messages m where m.room_id = p_room.id and m.seq = v_turn.position),
+      (select r.picked_message_id from spaces.room_turns r where r.room_id = p_room.id and r.picked_position = v_turn.position),
+      (p_claim ->> 'message_id')::uuid);
     v_turn.attempt := 0;
   end if;
   if v_turn.state = 'done' or (not v_is_known and v_turn.position > 0 and v_turn.position <= (

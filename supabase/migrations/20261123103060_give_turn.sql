@@ -4,12 +4,14 @@
 create function spaces.pick_problem(p_turn spaces.turns)
 returns text language plpgsql stable set search_path = '' as $$
 declare
-  v_newest bigint := (select t.picked_position from spaces.room_turns t where t.room_id = p_turn.room_id);
+  v_newest spaces.room_turns;
 begin
+  select t.* into v_newest from spaces.room_turns t where t.room_id = p_turn.room_id;
   return case
-    when p_turn.state is null then case when p_turn.position = v_newest then 'picked_other' else 'gone' end
+    when p_turn.position = v_newest.picked_position and p_turn.user_id <> v_newest.picked_user_id then 'picked_other'
+    when p_turn.position is distinct from v_newest.picked_position and p_turn.state is distinct from 'held'
+      then case when p_turn.state is null then 'gone' else 'picked_other' end
     when not spaces.has_message(p_turn.room_id, p_turn.message_id) then 'gone'
-    when p_turn.state <> 'held' and p_turn.position is distinct from v_newest then 'picked_other'
   end;
 end
 $$;
