@@ -1,45 +1,55 @@
-"""Sage, the bot of the demo: answers who speaks to it, as `ai_response`."""
+"""Sage, the bot of the demo: a `Bot` as anybody writes one, in the session of its person."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from itertools import count
 
-from spaces_sdk.errors import SpacesError
-from spaces_sdk.events import MessageReceived
-from spaces_sdk.models import MessageType
+from spaces_sdk.bots import Bot, Context
 from spaces_sdk.session import RoomSession
 
-CALL = "sage,"
+TALE = "Once a jam had no end, so they stayed, and it was Friday for a very long time."
+WORD_S = 0.06
+"""Between two words: slow enough to be seen growing."""
 
 
-class Sage:
-    """Reads the room with its own `events()`, and answers from what it sees there."""
+def make_sage() -> Bot:
+    """Counts who is there, tells a tale, or numbers without end."""
+    bot = Bot("Sage")
 
-    def __init__(self, session: RoomSession) -> None:
-        self._session = session
-        self._task = asyncio.create_task(self._listen(), name="sage")
+    @bot.on_message
+    async def answer(ctx: Context) -> None:
+        said = ctx.message.content.removeprefix("@Sage ")
+        if said == "who is here?":
+            names = [person.display_name for person in ctx.participants if person.is_online]
+            await ctx.reply(f"I count {len(names)} of us: {', '.join(sorted(names))}.")
+        elif said == "a story, please.":
+            await _say_bit_by_bit(ctx, TALE.split())
+        elif said == "count, and do not stop.":
+            await _say_bit_by_bit(ctx, map(str, count(1)))
 
-    async def _listen(self) -> None:
-        try:
-            async for event in self._session.events():
-                match event:
-                    case MessageReceived(message=message) if (
-                        message.message_type is MessageType.USER_TEXT and message.content.lower().startswith(CALL)
-                    ):
-                        await self._session.send(
-                            self._answer(), message_type=MessageType.AI_RESPONSE, reply_to=message.id
-                        )
-                    case _:
-                        pass
-        except SpacesError:
-            # The room ended, or the answer was refused: the step that waits for it tells.
-            return
+    @bot.on_error
+    async def leave_it(ctx: Context, error: Exception) -> None:
+        """The room ended, or the answer was refused: the step that waits for it tells."""
 
-    def _answer(self) -> str:
-        names = [p.display_name for p in self._session.participants if p.is_online]
-        return f"I count {len(names)} of us: {', '.join(sorted(names))}."
+    return bot
 
-    async def aclose(self) -> None:
-        """Stop answering. Idempotent."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+
+async def _say_bit_by_bit(ctx: Context, words: Iterable[str]) -> None:
+    async with ctx.stream() as out:
+        for word in words:
+            await out.write(f"{word} ")
+            await ctx.sleep(WORD_S)
+
+
+@asynccontextmanager
+async def sage_listens(session: RoomSession) -> AsyncGenerator[None]:
+    """Inside it, Sage answers; also what was asked since the session began."""
+    task = asyncio.create_task(make_sage().serve(session).run(), name="sage")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)  # a room that was deleted has ended it before

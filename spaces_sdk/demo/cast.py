@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -91,6 +91,10 @@ class Person:
         await self._visit.enter_async_context(session)
         self._session = session
         self._witness = Witness(self.name, session, self.ledger)
+
+    async def hold(self, part: AbstractAsyncContextManager[object]) -> None:
+        """Enter something that ends with the visit."""
+        await self._visit.enter_async_context(part)
 
     async def go(self) -> None:
         """Leave the room as a program does: by ending the `async with`. The witness sees it to the end. Idempotent."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from spaces_sdk.client import Spaces
-from spaces_sdk.demo.bot import Sage
+from spaces_sdk.demo.bot import sage_listens
 from spaces_sdk.demo.cast import Person
 from spaces_sdk.demo.checks import check, refused
 from spaces_sdk.demo.stage import Stage, after
@@ -102,37 +102,8 @@ async def join_late(stage: Stage) -> None:
     seen = await stage.all_see((stage.ada, stage.bob), ParticipantJoined, _is(sage), what="Sage join")
     kinds = {name: event.participant.kind for name, (event, _) in seen.items()}
     check(set(kinds.values()) == {Kind.BOT}, expected="Sage to be shown as a bot", seen=kinds)
+    await sage.hold(sage_listens(sage.session))
     stage.ledger.note(f"Sage found {len(told)} messages; seen by {after(seen, began_ms)}")
-
-
-async def bot_answers(stage: Stage) -> None:
-    """Bob asks, Sage answers as `ai_response`; a human may not."""
-    bob, sage = stage.bob, stage.sage
-    all_three = (stage.ada, bob, sage)
-    bot = Sage(sage.session)
-    try:
-        question = await stage.say(bob, "Sage, who is here?", all_three)
-        began_ms = stage.ledger.now_ms()
-        heard = await stage.all_see(
-            all_three, MessageReceived, lambda e: e.message.reply_to == question.id, what="the bot's answer"
-        )
-    finally:
-        await bot.aclose()
-    for name, (event, _) in heard.items():
-        facts = (event.message.message_type, event.message.sender_kind, event.message.user_id)
-        expected = (MessageType.AI_RESPONSE, "bot", sage.user_id)
-        check(facts == expected, expected=f"{name} to hear an ai_response of the bot Sage", seen=facts)
-    answer = heard["Ada"][0].message
-    check(answer.content == "I count 3 of us: Ada, Bob, Sage.", expected="Sage to see the three", seen=answer.content)
-    stage.ledger.ids |= {"question_id": str(question.id), "answer_id": str(answer.id)}
-    stage.ledger.note(f"Sage (ai_response): {answer.content}")
-    stage.ledger.note(f"  heard by {after(heard, began_ms)}")
-    error = await refused(
-        bob.session.send("I am a bot, too", message_type=MessageType.AI_RESPONSE),
-        "not_allowed",
-        what="Bob's ai_response",
-    )
-    stage.ledger.note(f"Bob, who is human, may not: {error.message}")
 
 
 async def change_mode(stage: Stage) -> None:

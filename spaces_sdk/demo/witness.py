@@ -11,7 +11,9 @@ from spaces_sdk.demo.ledger import Ledger, Sighting
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.events import (
     Event,
+    MessageChunk,
     MessageReceived,
+    MessageUpdated,
     ParticipantJoined,
     ParticipantLeft,
     RoomJoined,
@@ -134,8 +136,10 @@ class Witness:
 
 def _ids_of(event: Event) -> JsonObject:
     match event:
-        case MessageReceived(message=message):
+        case MessageReceived(message=message) | MessageUpdated(message=message):
             return {"message_id": str(message.id), "user_id": str(message.user_id) if message.user_id else None}
+        case MessageChunk(message_id=message_id, offset=offset):
+            return {"message_id": str(message_id), "offset": offset}
         case ParticipantJoined(participant=participant):
             return {"user_id": str(participant.user_id)}
         case ParticipantLeft(participants=participants, reason=reason):

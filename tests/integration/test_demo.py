@@ -14,6 +14,8 @@ from spaces_sdk.demo.scenario import SCENARIO
 pytestmark = pytest.mark.integration
 
 WITHIN_S = 60.0
+ROUNDED_MS = 0.2
+"""Each time in the document is rounded to a tenth."""
 
 
 async def _demo(*arguments: str) -> tuple[int, dict[str, Any]]:
@@ -50,7 +52,10 @@ async def test_every_step_is_ok_and_tells_who_saw_what() -> None:
     for step in told["steps"]:
         assert step["seen"] or not step["is_live"] or step["key"] == "see_each_other"
         for seen in step["seen"]:
-            assert step["began_ms"] <= seen["at_ms"] <= step["began_ms"] + step["took_ms"]
+            assert step["began_ms"] <= seen["at_ms"] <= step["began_ms"] + step["took_ms"] + ROUNDED_MS
+    for key, words in (("answer_grows", "it was Friday"), ("stop_answer", "1 2 3")):
+        assert {seen["who"] for seen in steps[key]["seen"] if seen["event"] == "MessageChunk"} == {"Ada", "Bob", "Sage"}
+        assert words in " ".join(steps[key]["notes"])
     lease_s = told["settings"]["lease_s"]
     killed = next(seen for seen in steps["kill_process"]["seen"] if seen["event"] == "ParticipantLeft")
     assert killed["reason"] == "timeout"
