@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions test-bots check format ci ci-rest conformance bench-db bench-edge bench-realtime bench-session sabotage chaos clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions test-bots check format ci ci-rest conformance bench-db bench-edge bench-realtime bench-session sabotage chaos pictures clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -81,6 +81,10 @@ chaos: $(VENV)/.ready ## Break network, stack and processes around sessions, the
 ci: test ci-rest ## All of it
 
 ci-rest: check test-db15 test-install test-functions test-bots conformance sabotage chaos demo ## All of it but the test suite itself
+
+pictures: $(VENV)/.ready ## The pictures of the README, made again from real runs
+	$(BIN)/spaces demo --svg docs/images/demo.svg
+	$(BIN)/python docs/images/streamed_answer.py
 
 clean: ## Remove the environments and the data of the local stack in this folder
 	rm -rf $(VENV) $(DEMO) .spaces
