@@ -18,7 +18,7 @@ from spaces_sdk.clock import SystemClock
 from spaces_sdk.events import MessageReceived
 from spaces_sdk.realtime import RealtimeClient
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
+from tests.support.fake_room import FakeApi, LooseRoom
 
 MESSAGES: Final = 2000
 TURNS: Final = 8
@@ -51,13 +51,13 @@ class Source:
             process.kill()
             await process.wait()
 
-    async def say(self, room: FakeRoom, first: int, count: int) -> None:
+    async def say(self, room: LooseRoom, first: int, count: int) -> None:
         """Messages with the positions from `first` on."""
         told = {"topic": room.topic, "room_id": str(room.id), "first": first, "count": count}
         await self._control.send(json.dumps({"bench": told}))
 
 
-async def raw(stack: AsyncExitStack, source: Source, room: FakeRoom) -> Hear:
+async def raw(stack: AsyncExitStack, source: Source, room: LooseRoom) -> Hear:
     """`websockets` and `json.loads` of each payload: the least that anybody could do."""
     connection = await stack.enter_async_context(
         connect(f"{source.url}?vsn=2.0.0", proxy=None, compression=None, ping_interval=None)
@@ -76,7 +76,7 @@ async def raw(stack: AsyncExitStack, source: Source, room: FakeRoom) -> Hear:
     return hear
 
 
-async def session(stack: AsyncExitStack, source: Source, room: FakeRoom) -> Hear:
+async def session(stack: AsyncExitStack, source: Source, room: LooseRoom) -> Hear:
     """A session's `events()`, with all that it promises; its database is in memory and silent meanwhile."""
 
     async def token() -> str:
@@ -105,7 +105,7 @@ async def session(stack: AsyncExitStack, source: Source, room: FakeRoom) -> Hear
     return hear
 
 
-async def realtime_py(stack: AsyncExitStack, source: Source, room: FakeRoom) -> Hear:
+async def realtime_py(stack: AsyncExitStack, source: Source, room: LooseRoom) -> Hear:
     """The client of supabase-py, with a callback that counts."""
     from realtime import AsyncRealtimeClient
 
@@ -156,9 +156,9 @@ async def of_a_message(report: Report, turns: int = TURNS) -> None:
         report.row(what, f"{us:.1f}", f"{ratio:.2f}", cell)
 
 
-async def cpu_us(source: Source, way: Callable[[AsyncExitStack, Source, FakeRoom], Awaitable[Hear]]) -> float:
+async def cpu_us(source: Source, way: Callable[[AsyncExitStack, Source, LooseRoom], Awaitable[Hear]]) -> float:
     """Microseconds of this process for one message."""
-    room = FakeRoom(SystemClock())
+    room = LooseRoom(SystemClock())
     async with AsyncExitStack() as stack:
         hear = await way(stack, source, room)
         first = room.head + 1

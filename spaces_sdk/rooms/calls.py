@@ -12,7 +12,8 @@ from spaces_sdk.errors import ProtocolError
 from spaces_sdk.models import Page
 from spaces_sdk.rooms import checks
 from spaces_sdk.rpc.answers import fields_of
-from spaces_sdk.rpc.client import Procedure, RpcClient
+from spaces_sdk.rpc.client import Procedure
+from spaces_sdk.rpc.port import RpcPort
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -23,7 +24,7 @@ TIMEOUT_S: Final = 10.0
 class Calls:
     """The base of the groups of calls that together are `RoomManager`."""
 
-    def __init__(self, rpc: RpcClient) -> None:
+    def __init__(self, rpc: RpcPort) -> None:
         self._rpc = rpc
 
     async def _page_of(

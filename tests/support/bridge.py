@@ -10,16 +10,17 @@ from random import Random
 from spaces_sdk.realtime import BroadcastReceived, ChannelEvent, RealtimeClient, RealtimeOptions
 from spaces_sdk.realtime.wire import Wire
 from spaces_sdk.session import RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeChannel, FakeRoom
+from spaces_sdk.testing.fake.channel import FakeChannel
 from tests.support.clock import FakeClock
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.support.memory_wire import MemoryServer, MemoryWire
 
 
 class Bridge(FakeChannel):
     """Listens to the room as a channel does, and says what it hears on the newest connection."""
 
-    def __init__(self, room: FakeRoom, api: FakeApi, server: MemoryServer) -> None:
-        super().__init__(room, api.user_id, room.topic)
+    def __init__(self, room: LooseRoom, api: FakeApi, server: MemoryServer) -> None:
+        super().__init__(room.clock, room.faults, room.topic)
         self._server = server
         self._steady_room = room
 
@@ -51,11 +52,11 @@ class Whole:
 
     def __init__(self, seed: int, options: SessionOptions | None) -> None:
         self.clock = FakeClock()
-        self.room = FakeRoom(self.clock)
+        self.room = LooseRoom(self.clock)
         self.api = FakeApi(self.room)
         self.server = MemoryServer()
         self.network = Network(self.server)
-        self.room.channels.append(Bridge(self.room, self.api, self.server))
+        self.room.faults.channels.append(Bridge(self.room, self.api, self.server))
         self.token_pulls = 0
         self.client = RealtimeClient(
             "ws://realtime.test/realtime/v1/websocket",

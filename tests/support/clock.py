@@ -5,4 +5,6 @@ from __future__ import annotations
 from spaces_sdk.testing.clock import VirtualClock as FakeClock
 from spaces_sdk.testing.clock import settle
 
-__all__ = ["FakeClock", "settle"]
+START = FakeClock().now()
+
+__all__ = ["START", "FakeClock", "settle"]

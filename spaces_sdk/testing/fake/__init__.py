@@ -1,8 +1,8 @@
 """A backend in memory: rooms, calls and channels as the database and Realtime have them, and faults to inject."""
 
-from spaces_sdk.testing.fake.api import FakeApi
-from spaces_sdk.testing.fake.channel import FakeChannel, FakeRealtime
-from spaces_sdk.testing.fake.refusals import refusal
-from spaces_sdk.testing.fake.room import START, FakeRoom, Lease
+from spaces_sdk.testing.fake.backend import FakeBackend
+from spaces_sdk.testing.fake.faults import Faults
+from spaces_sdk.testing.fake.room import FakeRoom
+from spaces_sdk.testing.fake.user import FakeUser
 
-__all__ = ["START", "FakeApi", "FakeChannel", "FakeRealtime", "FakeRoom", "Lease", "refusal"]
+__all__ = ["FakeBackend", "FakeRoom", "FakeUser", "Faults"]

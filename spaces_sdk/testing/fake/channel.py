@@ -1,39 +1,54 @@
-"""The fake Realtime, for one user."""
+"""Realtime of the fake backend, for one user."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ConnectError, ConnectionLostError, JoinRejectedError
 from spaces_sdk.realtime.events import ChannelClosed, ChannelEvent, CloseReason
-from spaces_sdk.testing.fake.room import FakeRoom
+from spaces_sdk.testing.fake.faults import Faults
+
+REFUSED_AFTER_S = 5.0
+"""A join that the policies refuse holds up the socket for so long."""
+
+MayListen = Callable[[UUID, str], bool]
+"""The policy of the topics: whether a user may listen on one."""
 
 
 class FakeRealtime:
-    """`RealtimePort` of one user."""
+    """`RealtimePort` of one user.
 
-    def __init__(self, room: FakeRoom, user_id: UUID) -> None:
-        self.room = room
-        self.user_id = user_id
+    Attributes:
+        topics, keys: What channels were made for, and the presence key of each.
+    """
+
+    def __init__(self, clock: Clock, faults: Faults, user_id: UUID, may_listen: MayListen) -> None:
+        self._clock = clock
+        self._faults = faults
+        self._user_id = user_id
+        self._may_listen = may_listen
         self.topics: list[str] = []
         self.keys: list[str | None] = []
 
     def channel(self, topic: str, *, private: bool = True, presence_key: str | None = None) -> FakeChannel:
         self.topics.append(topic)
         self.keys.append(presence_key)
-        return FakeChannel(self.room, self.user_id, topic)
+        return FakeChannel(self._clock, self._faults, topic, lambda: self._may_listen(self._user_id, topic))
 
 
 class FakeChannel:
-    """One join of the room's topic."""
+    """One join of one topic."""
 
-    def __init__(self, room: FakeRoom, user_id: UUID, topic: str) -> None:
-        self._room = room
-        self._user_id = user_id
+    def __init__(self, clock: Clock, faults: Faults, topic: str, may_listen: Callable[[], bool] = lambda: True) -> None:
+        self._clock = clock
+        self._faults = faults
         self._topic = topic
+        self._may_listen = may_listen
         self._items: deque[ChannelEvent] = deque()
         self._news = asyncio.Event()
         self._is_over = False
@@ -46,25 +61,25 @@ class FakeChannel:
     async def join(self, *, timeout_s: float = 15.0) -> None:
         await asyncio.sleep(0)
         waited_s = 0.0
-        while self._room.realtime_is_down:
+        while self._faults.realtime_is_down:
             if waited_s >= timeout_s:
                 raise ConnectError("cannot connect: nobody answers")
-            await self._room.clock.sleep(0.5)
+            await self._clock.sleep(0.5)
             waited_s += 0.5
-        if self._room.refusals:
-            raise self._room.refusals.popleft()
-        if not self._room.may_listen(self._user_id, self._topic):
-            await self._room.clock.sleep(5)
+        if self._faults.refusals:
+            raise self._faults.refusals.popleft()
+        if not self._may_listen():
+            await self._clock.sleep(REFUSED_AFTER_S)
             raise JoinRejectedError(topic=self._topic, reason="Unauthorized", code="unauthorized")
-        self._room.channels.append(self)
+        self._faults.channels.append(self)
 
     def push(self, item: ChannelEvent) -> None:
         self._items.append(item)
         self._news.set()
 
     def end(self, reason: CloseReason) -> None:
-        if self in self._room.channels:
-            self._room.channels.remove(self)
+        if self in self._faults.channels:
+            self._faults.channels.remove(self)
         self.push(ChannelClosed(reason, "the server says so"))
 
     def drain(self) -> list[ChannelEvent]:
@@ -88,5 +103,5 @@ class FakeChannel:
 
     async def leave(self, *, timeout_s: float = 2.0) -> None:
         await asyncio.sleep(0)
-        if self in self._room.channels:
-            self._room.channels.remove(self)
+        if self in self._faults.channels:
+            self._faults.channels.remove(self)

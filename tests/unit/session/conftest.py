@@ -30,8 +30,8 @@ from spaces_sdk.events import (
     SignalReceived,
 )
 from spaces_sdk.session import EventStream, RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRealtime, FakeRoom
 from tests.support.clock import FakeClock, settle
+from tests.support.fake_room import FakeApi, LooseRoom, realtime_of
 
 
 def told(event: Event) -> str:
@@ -123,7 +123,7 @@ class World:
     """One room, one clock, and the sessions that a test opens."""
 
     clock: SleepyClock
-    room: FakeRoom
+    room: LooseRoom
     sessions: list[RoomSession] = field(default_factory=list[RoomSession])
     readers: list[Reader] = field(default_factory=list[Reader])
 
@@ -133,7 +133,7 @@ class World:
         api = api or FakeApi(self.room)
         session = RoomSession(
             api=api,
-            realtime=FakeRealtime(self.room, api.user_id),
+            realtime=realtime_of(self.room, api.user_id),
             room=None if invitation else self.room.code,
             invitation=invitation,
             display_name="Bob",
@@ -181,6 +181,6 @@ def clock() -> SleepyClock:
 
 @pytest_asyncio.fixture
 async def world(clock: SleepyClock, no_task_left: None) -> AsyncIterator[World]:
-    world = World(clock, FakeRoom(clock))
+    world = World(clock, LooseRoom(clock))
     yield world
     await world.end()

@@ -12,8 +12,8 @@ from spaces_sdk.errors import RemovedError
 from spaces_sdk.events import ConnectionState
 from spaces_sdk.models import JsonObject, LeaseStatus, SyncPage
 from spaces_sdk.realtime.events import BroadcastReceived
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
@@ -47,7 +47,7 @@ def push(world: World, event: str, payload: Any) -> None:
     """Straight to the channels; a dictionary is of this room unless it says so."""
     if isinstance(payload, dict) and event != "room:state-updated":
         payload = {"room_id": str(world.room.id), **cast("JsonObject", payload)}
-    for channel in world.room.channels:
+    for channel in world.room.faults.channels:
         channel.push(BroadcastReceived(event, payload))
 
 
@@ -77,7 +77,7 @@ async def test_a_step_whose_content_is_rubbish_is_counted_and_read_from_the_data
     world: World, caplog: pytest.LogCaptureFixture, body: JsonObject
 ) -> None:
     session, reader = await world.watched()
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.post("a")
     push(world, "room:message-received", {"pos": 2, **body})
     await settle()
@@ -128,6 +128,7 @@ async def test_positions_that_go_back_are_counted_and_dropped(world: World) -> N
 
 async def test_a_message_of_three_megabytes_comes_whole(world: World) -> None:
     session, reader = await world.watched()
+    world.room.config.max_event_bytes = 2 * len(HUGE)
     world.room.post(HUGE)
     world.room.post("after")
     await settle()
@@ -191,7 +192,7 @@ async def test_a_sync_that_reaches_back_is_told_and_tried_again(world: World) ->
     world.room.post("a")
     await settle()
     api.reach = 0
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.post("b")
     world.room.post("c")
     await world.clock.advance(5)
@@ -236,6 +237,6 @@ async def test_an_answer_that_is_older_than_what_came_meanwhile_is_no_set_back(w
     assert all("meanwhile" in text for text in reader.told)
 
 
-def set_back(room: FakeRoom, head: int) -> None:
+def set_back(room: LooseRoom, head: int) -> None:
     room.head = head
     room.messages = {key: message for key, message in room.messages.items() if message.seq <= head}

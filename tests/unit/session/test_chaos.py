@@ -12,8 +12,8 @@ from spaces_sdk.errors import ConnectTimeoutError, JoinRejectedError, ServerErro
 from spaces_sdk.events import CaughtUp, ConnectionState, Event, MessageReceived, MessageUpdated, RoomJoined
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import EventStream, RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.unit.session.conftest import SleepyClock, World, told
 
 pytestmark = pytest.mark.unit
@@ -27,7 +27,7 @@ class Chaos:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)  # noqa: S311
         self.clock = SleepyClock()
-        self.room = FakeRoom(self.clock, page_rows=self.random.choice([3, 20, 200]))
+        self.room = LooseRoom(self.clock, page_rows=self.random.choice([3, 20, 200]))
         self.world = World(self.clock, self.room)
         self.apis = [FakeApi(self.room), FakeApi(self.room)]
         self.sessions: list[RoomSession] = []
@@ -105,19 +105,19 @@ class Chaos:
             case ["nonsense"]:
                 room.publish("room:message-received", {"pos": random.choice([10**9, "x", -3, room.head + 1])})
             case ["lose"]:
-                room.lose(random.randint(1, 5))
+                room.faults.lose(random.randint(1, 5))
             case ["double"]:
-                room.double(random.randint(1, 5))
+                room.faults.double(random.randint(1, 5))
             case ["hold"]:
-                room.hold()
+                room.faults.hold()
             case ["release"]:
-                room.release()
+                room.faults.release()
             case ["mix"]:
-                room.release(reverse=True)
+                room.faults.release(reverse=True)
             case ["close"]:
-                room.close_channels(random.choice(CLOSES))
+                room.faults.close_channels(random.choice(CLOSES))
             case ["overflow"]:
-                room.overflow(3)
+                room.faults.overflow(3)
             case ["expire"]:
                 room.expire_leases()
             case ["full"]:
@@ -135,10 +135,10 @@ class Chaos:
                 name = random.choice(["sync_room", "heartbeat", "join_room"])
                 random.choice(self.apis).failures[name] = ConnectTimeoutError("cannot do it: no answer")
             case ["realtime", which]:
-                room.realtime_is_down = which == "down"
+                room.faults.realtime_is_down = which == "down"
             case ["refuse"]:
                 error = JoinRejectedError(topic="t", reason="?", retryable=random.random() < 0.5)
-                room.refusals.append(error)
+                room.faults.refusals.append(error)
             case ["reader"] if len(self.readers) < 6:
                 self.read(random.choice(self.sessions))
             case _:
@@ -151,12 +151,12 @@ class Chaos:
     async def calm(self) -> None:
         """The faults end; within the longest pause of all everything has to be whole again."""
         room = self.room
-        room.release()
-        room.lose(0)
-        room.double(0)
+        room.faults.release()
+        room.faults.lose(0)
+        room.faults.double(0)
         room.unseen = 0
-        room.is_full = room.realtime_is_down = False
-        room.refusals.clear()
+        room.is_full = room.faults.realtime_is_down = False
+        room.faults.refusals.clear()
         self.all_up()
         for api in self.apis:
             api.failures.clear()
@@ -175,7 +175,7 @@ class Chaos:
             assert session.room_state == self.room.state
             newest = sorted(self.room.messages.values(), key=lambda m: m.seq)[-100:]
             assert session.messages[-100:] == newest
-        assert len(self.room.channels) == len(self.sessions), "one channel each, the others were left"
+        assert len(self.room.faults.channels) == len(self.sessions), "one channel each, the others were left"
         for record in self.records:
             self.hold_against_the_table(record)
 

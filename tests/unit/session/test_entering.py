@@ -31,15 +31,15 @@ from spaces_sdk.events import (
 )
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session import PresenceMode, RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRealtime
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, realtime_of
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
 
 
 def leases(world: World) -> list[UUID]:
-    return [key for key, lease in world.room.leases.items() if lease.is_live]
+    return [key for key, lease in world.room.leases.items() if world.room.is_lease_live(lease)]
 
 
 async def test_a_join_by_code_asks_in_this_order(world: World) -> None:
@@ -60,17 +60,18 @@ async def test_a_join_by_code_asks_in_this_order(world: World) -> None:
         assert session.me.display_name == "Bob"
     assert session.connection_state is ConnectionState.CLOSED
     assert leases(world) == []
-    assert world.room.channels == []
+    assert world.room.faults.channels == []
     assert api.calls[-1] == "leave_room"
 
 
 async def test_a_join_by_invitation(world: World) -> None:
-    api = FakeApi(world.room)
+    api = FakeApi(world.room, user_id=world.room.host)
     async with world.session(api=api, invitation=world.room.token) as session:
         assert api.calls == ["accept_invitation", "join_room", "sync_room"]
         invitation = await session.invite(max_uses=1)
-        assert (invitation.token, invitation.max_uses) == (world.room.token, 1)
-        assert world.room.token not in f"{session!r} {invitation!r}"
+        assert (len(invitation.token), invitation.max_uses) == (32, 1)
+        assert world.room.token not in f"{session!r}"
+        assert invitation.token not in f"{session!r} {invitation!r}"
     with pytest.raises(NotFoundError):
         await world.session(invitation="x" * 32).__aenter__()
 
@@ -100,7 +101,7 @@ async def test_the_host_does_not_forget(world: World) -> None:
 
 
 async def test_a_session_without_a_room(world: World) -> None:
-    session = RoomSession(api=FakeApi(world.room), realtime=FakeRealtime(world.room, world.room.host))
+    session = RoomSession(api=FakeApi(world.room), realtime=realtime_of(world.room, world.room.host))
     with pytest.raises(UsageError, match="neither"):
         await session.__aenter__()
 
@@ -110,7 +111,7 @@ async def test_a_join_by_id_does_not_look_up_a_code(world: World, as_text: bool)
     api = FakeApi(world.room)
     session = RoomSession(
         api=api,
-        realtime=FakeRealtime(world.room, api.user_id),
+        realtime=realtime_of(world.room, api.user_id),
         room=str(world.room.id) if as_text else world.room.id,
         display_name="Bob",
         clock=world.clock,
@@ -123,12 +124,12 @@ async def test_a_join_by_id_does_not_look_up_a_code(world: World, as_text: bool)
 
 async def test_what_fell_between_join_and_channel_is_told(world: World) -> None:
     api = FakeApi(world.room)
-    world.room.realtime_is_down = True
+    world.room.faults.realtime_is_down = True
     session = world.session(api=api)
     entering = asyncio.create_task(session.__aenter__())
     await settle()
     world.room.post("between")
-    world.room.realtime_is_down = False
+    world.room.faults.realtime_is_down = False
     await world.clock.advance(1)
     await entering
     reader = world.read(session)
@@ -177,14 +178,14 @@ async def test_the_topic_moves_while_entering(world: World) -> None:
     gate.set()
     await entering
     assert session.topic == world.room.topic_of(2)
-    assert [channel.topic for channel in world.room.channels] == [world.room.topic]
+    assert [channel.topic for channel in world.room.faults.channels] == [world.room.topic]
     assert [p.display_name for p in session.participants] == ["Bob"]
 
 
 async def test_a_wrong_code(world: World) -> None:
     api = FakeApi(world.room)
     world.room.code = "OTHER1"
-    session = RoomSession(api=api, realtime=FakeRealtime(world.room, api.user_id), room="XJ9K2M", clock=world.clock)
+    session = RoomSession(api=api, realtime=realtime_of(world.room, api.user_id), room="XJ9K2M", clock=world.clock)
     with pytest.raises(NotFoundError) as caught:
         await session.__aenter__()
     assert caught.value.code == "room_not_found"
@@ -217,21 +218,21 @@ async def test_a_join_without_an_answer_gives_its_place_back(world: World) -> No
 @pytest.mark.parametrize("word", ["kicked", "banned"])
 async def test_removed_between_join_and_channel_says_so(world: World, word: str) -> None:
     api = FakeApi(world.room)
-    world.room.refusals.append(JoinRejectedError(topic="t", reason="Unauthorized", code="unauthorized"))
+    world.room.faults.refusals.append(JoinRejectedError(topic="t", reason="Unauthorized", code="unauthorized"))
     session = world.session(api=api)
     gate = api.gate("join_room")
     entering = asyncio.create_task(session.__aenter__())
     await settle()
     gate.set()
     await settle(1)
-    world.room.removed[api.user_id] = word
+    world.room.kick(api.user_id, word)
     with pytest.raises(PermissionDeniedError) as caught:
         await entering
     assert caught.value.code == word
 
 
 async def test_realtime_that_is_away_fails_the_entry_in_its_time(world: World) -> None:
-    world.room.realtime_is_down = True
+    world.room.faults.realtime_is_down = True
     session = world.session()
     entering = asyncio.create_task(session.__aenter__())
     await world.clock.advance(19)
@@ -268,13 +269,13 @@ async def test_cancelled_while_entering_it_leaves_nothing(world: World, held: st
     assert entering.cancelled()
     assert session.connection_state is ConnectionState.CLOSED
     assert leases(world) == []
-    assert world.room.channels == []
+    assert world.room.faults.channels == []
     assert ("leave_room" in api.calls) is (held != "get_room_by_code")
 
 
 async def test_cancelled_again_while_giving_the_place_back_it_still_ends(world: World) -> None:
     api = FakeApi(world.room)
-    world.room.realtime_is_down = True
+    world.room.faults.realtime_is_down = True
     api.gate("leave_room")
     session = world.session(api=api)
     entering = asyncio.create_task(session.__aenter__())
@@ -290,7 +291,7 @@ async def test_cancelled_again_while_giving_the_place_back_it_still_ends(world: 
 
 
 async def test_closed_by_another_task_while_entering(world: World) -> None:
-    world.room.realtime_is_down = True
+    world.room.faults.realtime_is_down = True
     session = world.session()
     entering = asyncio.create_task(session.__aenter__())
     await settle()
@@ -358,7 +359,7 @@ async def test_after_the_end_calls_are_refused(world: World) -> None:
 async def test_a_bug_inside_fails_the_session_aloud(world: World, caplog: pytest.LogCaptureFixture) -> None:
     api = FakeApi(world.room)
     session, reader = await world.watched(api=api)
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.post("a")
     api.sync_room = None  # type: ignore[assignment] # what no error of ours explains
     world.room.post("b")
@@ -405,8 +406,8 @@ async def test_the_calls_of_a_session(world: World) -> None:
         await session.send(text)
     page = await session.history(limit=2)
     assert [m.content for m in page.items] == ["b", "c"]
+    assert (await session.mark_read(1)).last_read_seq < session.position
     assert (await session.mark_read()).last_read_seq == session.position
-    assert (await session.mark_read(1)).last_read_seq == 1
     assert page.next_cursor is not None
     older = await session.history(before=int(page.next_cursor), limit=2)
     assert [m.content for m in older.items] == ["a"]
@@ -424,12 +425,12 @@ async def test_the_calls_of_a_session(world: World) -> None:
 
 
 async def test_a_ban_and_another_host(world: World) -> None:
-    session = await world.live()
+    session = await world.live(api=FakeApi(world.room, user_id=world.room.host))
     bob, mallory = world.room.bring("Bob"), world.room.bring("Mallory")
     await session.ban(mallory, reason="spam")
     assert (await session.transfer_host(bob)).host == bob
     await settle()
-    assert world.room.removed == {mallory: "banned"}
+    assert world.room.why_out(mallory) == "banned"
     assert {p.user_id for p in session.participants if p.role is Role.HOST} == {bob}
     assert session.room_state is not None
     assert session.room_state.host == bob
@@ -466,19 +467,19 @@ async def test_voice_without_a_lease_has_the_place_had_again(world: World) -> No
 async def test_presence_carries_the_connection_id_and_nothing_else(world: World) -> None:
     session = await world.live(options=SessionOptions(presence=PresenceMode.ON))
     await settle()
-    assert world.room.channels[0].tracked == [{"connection_id": str(session.connection_id)}]
+    assert world.room.faults.channels[0].tracked == [{"connection_id": str(session.connection_id)}]
 
 
 async def test_a_catch_up_of_many_pages(world: World) -> None:
-    world.room.page_rows = 7
+    world.room.config.page_rows = 7
     session, reader = await world.watched()
-    world.room.hold()
+    world.room.faults.hold()
     old = world.room.post("old")
     for number in range(50):
         world.room.post(str(number))
-    world.room.release()
+    world.room.faults.release()
     await settle()
-    world.room.lose(61)
+    world.room.faults.lose(61)
     for number in range(60):
         world.room.post(f"lost {number}")
     world.room.edit(old, "new")

@@ -16,8 +16,9 @@ from spaces_sdk.session import EventStream, RoomSession
 from spaces_sdk.session.link import Link
 from spaces_sdk.session.presence_watch import Absences, PresenceWatch
 from spaces_sdk.session.tasks import TaskOwner
-from spaces_sdk.testing.fake import FakeApi, FakeRealtime, FakeRoom, Lease
+from spaces_sdk.testing.fake.members import Lease
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, LooseRoom, realtime_of
 from tests.unit.session.conftest import Reader, SleepyClock, World
 
 pytestmark = pytest.mark.unit
@@ -70,14 +71,14 @@ async def nothing_happens(scene: Scene) -> None:
 
 @fault("2 a", "3 b")
 async def everything_comes_twice(scene: Scene) -> None:
-    scene.world.room.double(2)
+    scene.world.room.faults.double(2)
     scene.world.room.post("a")
     scene.world.room.post("b")
 
 
 @fault("stale", "gap after 1: position_missing", "catching_up", "2* a", "3* b", "caught up 1-3: 2", "live", "4 c")
 async def one_is_lost_and_the_next_shows_it(scene: Scene) -> None:
-    scene.world.room.lose(1)
+    scene.world.room.faults.lose(1)
     scene.world.room.post("a")
     scene.world.room.post("b")
     await settle()
@@ -86,34 +87,34 @@ async def one_is_lost_and_the_next_shows_it(scene: Scene) -> None:
 
 @fault("stale", "gap after 1: heartbeat_ahead", "catching_up", "2* a", "caught up 1-2: 1", "live")
 async def the_last_one_is_lost_and_the_first_heartbeat_finds_it(scene: Scene) -> None:
-    scene.world.room.lose(1)
+    scene.world.room.faults.lose(1)
     scene.world.room.post("a")
     await scene.wait(3.1)
 
 
 @fault("2 a")
 async def a_live_event_is_later_than_the_heartbeat_that_knows_of_it(scene: Scene) -> None:
-    scene.world.room.hold()
+    scene.world.room.faults.hold()
     scene.world.room.post("a")
     await scene.wait(2.1)
     assert "heartbeat" in scene.api.calls
-    scene.world.room.release()
+    scene.world.room.faults.release()
     await scene.wait(2)
 
 
 @fault("signal typing", "stale", "gap after 1: position_missing", "catching_up", "caught up 1-2: 0", "live")
 async def a_signal_shows_a_lost_step(scene: Scene) -> None:
-    scene.world.room.lose(1)
+    scene.world.room.faults.lose(1)
     scene.world.room.set_state(mode="playful")
     scene.world.room.signal(scene.world.room.host, "typing")
 
 
 @fault("stale", "gap after 1: position_missing", "2 a", "3 b", "catching_up", "caught up 3-3: 0", "live")
 async def two_come_in_the_wrong_order(scene: Scene) -> None:
-    scene.world.room.hold()
+    scene.world.room.faults.hold()
     scene.world.room.post("a")
     scene.world.room.post("b")
-    scene.world.room.release(reverse=True)
+    scene.world.room.faults.release(reverse=True)
 
 
 @fault(
@@ -121,7 +122,7 @@ async def two_come_in_the_wrong_order(scene: Scene) -> None:
 )
 async def steps_that_come_during_a_catch_up_follow_it(scene: Scene) -> None:
     room, gate = scene.world.room, scene.api.gate("sync_room")
-    room.lose(1)
+    room.faults.lose(1)
     room.post("a")
     room.post("b")
     await settle()
@@ -139,14 +140,14 @@ async def an_event_goes_without_its_content(scene: Scene) -> None:
 
 @fault("stale", "gap after 1: buffer_overflow", "catching_up", "2* a", "caught up 1-2: 1", "live")
 async def the_channels_buffer_overflows(scene: Scene) -> None:
-    scene.world.room.lose(1)
+    scene.world.room.faults.lose(1)
     scene.world.room.post("a")
-    scene.world.room.overflow(1)
+    scene.world.room.faults.overflow(1)
 
 
 @fault("stale", "gap after 1: socket_lost", "catching_up", "caught up 1-1: 0", "live", "2 a")
 async def the_socket_drops_and_nothing_happens_meanwhile(scene: Scene) -> None:
-    scene.world.room.close_channels(CloseReason.SOCKET_LOST)
+    scene.world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await settle()
     scene.world.room.post("a")
 
@@ -166,9 +167,9 @@ async def the_socket_drops_and_nothing_happens_meanwhile(scene: Scene) -> None:
 )
 async def what_is_lost_around_a_rejoin_is_found_early(scene: Scene) -> None:
     await scene.wait(50)
-    scene.world.room.close_channels(CloseReason.SOCKET_LOST)
+    scene.world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await settle()
-    scene.world.room.lose(1)
+    scene.world.room.faults.lose(1)
     scene.world.room.post("a")
     await scene.wait(3.1)
 
@@ -186,12 +187,12 @@ async def what_is_lost_around_a_rejoin_is_found_early(scene: Scene) -> None:
 )
 async def the_socket_drops_and_the_room_goes_on(scene: Scene) -> None:
     room = scene.world.room
-    room.realtime_is_down = True
-    room.close_channels(CloseReason.SOCKET_LOST)
+    room.faults.realtime_is_down = True
+    room.faults.close_channels(CloseReason.SOCKET_LOST)
     room.post("a")
     await scene.wait(1)
     room.post("b")
-    room.realtime_is_down = False
+    room.faults.realtime_is_down = False
     await scene.wait(1)
     room.post("c")
 
@@ -211,13 +212,13 @@ async def the_socket_drops_and_the_room_goes_on(scene: Scene) -> None:
 )
 async def realtime_is_away_for_a_minute(scene: Scene) -> None:
     room = scene.world.room
-    room.realtime_is_down = True
-    room.close_channels(CloseReason.SERVER_RESTART)
+    room.faults.realtime_is_down = True
+    room.faults.close_channels(CloseReason.SERVER_RESTART)
     await scene.wait(6)
     room.post("a")
     await scene.wait(54)
     assert scene.reader.told[-1] == "error: connect_failed", "polled silently, and told the failure once"
-    room.realtime_is_down = False
+    room.faults.realtime_is_down = False
     await scene.wait(3)
     room.post("b")
 
@@ -237,7 +238,7 @@ async def realtime_is_away_for_a_minute(scene: Scene) -> None:
 async def the_message_limit_trips(scene: Scene) -> None:
     room = scene.world.room
     joins = scene.session.stats.channel_joins
-    room.close_channels(CloseReason.LIMIT_REACHED)
+    room.faults.close_channels(CloseReason.LIMIT_REACHED)
     await scene.wait(1)
     room.post("a")
     await scene.wait(28)
@@ -248,7 +249,7 @@ async def the_message_limit_trips(scene: Scene) -> None:
 
 @fault("stale", "gap after 1: channel_closed", "catching_up", "caught up 1-1: 0", "live", "2 a")
 async def the_token_expires(scene: Scene) -> None:
-    scene.world.room.close_channels(CloseReason.TOKEN_EXPIRED)
+    scene.world.room.faults.close_channels(CloseReason.TOKEN_EXPIRED)
     await scene.wait(1)
     scene.world.room.post("a")
 
@@ -292,14 +293,14 @@ async def three_are_kicked_at_once(scene: Scene) -> None:
     room = scene.world.room
     people = [room.bring(name) for name in ("M1", "M2", "M3")]
     await settle()
-    room.hold()
+    room.faults.hold()
     room.post("a")
     for person in people:
         room.kick(person)
-    room.release()
+    room.faults.release()
     await settle()
     room.post("b")
-    assert len(scene.world.room.channels) == 1, "left the old topic"
+    assert len(scene.world.room.faults.channels) == 1, "left the old topic"
 
 
 @fault(
@@ -314,7 +315,7 @@ async def three_are_kicked_at_once(scene: Scene) -> None:
 )
 async def the_word_of_the_new_topic_is_lost(scene: Scene) -> None:
     room = scene.world.room
-    room.lose(3)
+    room.faults.lose(3)
     room.kick(room.bring("Mallory"))
     await scene.wait(3.5)
     room.post("a")
@@ -334,7 +335,7 @@ async def the_word_of_the_new_topic_is_lost(scene: Scene) -> None:
 async def the_word_of_the_removal_is_enough_to_follow(scene: Scene) -> None:
     room = scene.world.room
     mallory = room.bring("Mallory")
-    room.lose(1, after=1)
+    room.faults.lose(1, after=1)
     room.kick(mallory)
     await settle()
     room.post("a")
@@ -372,7 +373,7 @@ async def this_one_is_banned(scene: Scene) -> None:
 
 @fault("closing", "ended: kicked", state=ConnectionState.CLOSED, ends_with="kicked")
 async def this_one_is_kicked_and_the_word_of_it_is_lost(scene: Scene) -> None:
-    scene.world.room.lose(2)
+    scene.world.room.faults.lose(2)
     scene.world.room.kick(scene.api.user_id)
     await scene.wait(2.5)
 
@@ -430,7 +431,7 @@ async def the_lease_runs_out_and_the_room_is_full_for_a_while(scene: Scene) -> N
 async def the_database_is_away_too(scene: Scene) -> None:
     room = scene.world.room
     scene.api.down = ServerError("cannot do it: down", status=503)
-    room.close_channels(CloseReason.SOCKET_LOST)
+    room.faults.close_channels(CloseReason.SOCKET_LOST)
     room.post("a")
     await scene.wait(10)
     scene.api.down = None
@@ -452,7 +453,7 @@ async def the_database_is_away_too(scene: Scene) -> None:
 async def the_catch_up_fails_once(scene: Scene) -> None:
     room = scene.world.room
     scene.api.failures["sync_room"] = ConnectTimeoutError("cannot read: no answer")
-    room.lose(1)
+    room.faults.lose(1)
     room.post("a")
     room.post("b")
     await scene.wait(1)
@@ -468,8 +469,8 @@ async def the_catch_up_fails_once(scene: Scene) -> None:
 )
 async def realtime_refuses_the_rejoin_once(scene: Scene) -> None:
     room = scene.world.room
-    room.refusals.append(JoinRejectedError(topic=room.topic, reason="who knows", retryable=True))
-    room.close_channels(CloseReason.SOCKET_LOST)
+    room.faults.refusals.append(JoinRejectedError(topic=room.topic, reason="who knows", retryable=True))
+    room.faults.close_channels(CloseReason.SOCKET_LOST)
     await scene.wait(1.9)
 
 
@@ -553,7 +554,7 @@ async def test_after_the_limit_rejoins_wait_longer_each_time(world: World) -> No
     waits: list[float] = []
     for _ in range(4):
         joins, since = session.stats.channel_joins, world.clock.monotonic()
-        world.room.close_channels(CloseReason.LIMIT_REACHED)
+        world.room.faults.close_channels(CloseReason.LIMIT_REACHED)
         while session.stats.channel_joins == joins:
             await world.clock.advance(0.5)
         waits.append(world.clock.monotonic() - since)
@@ -568,7 +569,7 @@ async def test_after_a_long_sleep_of_the_process_the_lease_is_asked_for_before_t
     session, reader = await world.watched()
     world.clock.skip(500)
     world.room.expire_leases()
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await settle(100)
 
     assert session.is_connected
@@ -581,7 +582,7 @@ async def test_a_step_that_is_broadcast_before_others_can_see_it_is_waited_for(w
     session, reader = await world.watched()
     world.room.unseen = 1
     world.room.post("a")
-    world.room.overflow(1)
+    world.room.faults.overflow(1)
     await world.clock.advance(5)
     assert session.connection_state is ConnectionState.STALE
     world.room.unseen = 0
@@ -604,7 +605,7 @@ async def test_a_database_that_never_knows_our_position_ends_the_session(world: 
     session, reader = await world.watched()
     world.room.unseen = 1
     world.room.post("a")
-    world.room.overflow(1)
+    world.room.faults.overflow(1)
     await world.clock.advance(70)
     assert session.connection_state is ConnectionState.FAILED
     assert reader.told[-1] == "ended: invalid_argument"
@@ -616,7 +617,7 @@ async def test_a_cancellation_from_inside_a_call_does_not_end_a_task_in_silence(
     api = FakeApi(world.room)
     session, reader = await world.watched(api=api)
     api.failures[call] = asyncio.CancelledError()
-    world.room.overflow(1)
+    world.room.faults.overflow(1)
     await world.clock.advance(40)
     assert session.connection_state is ConnectionState.FAILED
     assert reader.told[-1] == "ended: internal_error"
@@ -625,13 +626,13 @@ async def test_a_cancellation_from_inside_a_call_does_not_end_a_task_in_silence(
 async def test_closing_right_after_a_rejoin_leaves_the_former_channel_too(
     clock: SleepyClock, no_task_left: None
 ) -> None:
-    room = FakeRoom(clock)
+    room = LooseRoom(clock)
     user_id = room.bring("Bob")
     room.leases[user_id] = Lease(user_id)
     crashes: list[Exception] = []
     tasks = TaskOwner(on_crash=crashes.append)
     link = Link(
-        FakeRealtime(room, user_id),
+        realtime_of(room, user_id),
         clock=clock,
         random=Random(1),  # noqa: S311
         tasks=tasks,
@@ -649,7 +650,7 @@ async def test_closing_right_after_a_rejoin_leaves_the_former_channel_too(
     await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
     await tasks.cancel()
     await link.leave(timeout_s=1)
-    assert room.channels == []
+    assert room.faults.channels == []
     assert crashes == []
 
 
@@ -666,4 +667,4 @@ async def test_when_the_removal_is_raised_the_session_is_over(world: World) -> N
     with pytest.raises(RemovedError):
         await to_the_end(stream)
     assert session.connection_state is ConnectionState.CLOSED
-    assert world.room.channels == []
+    assert world.room.faults.channels == []

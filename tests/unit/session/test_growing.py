@@ -15,8 +15,8 @@ from spaces_sdk.events import GapDetected, GapReason, MessageChunk, MessageRecei
 from spaces_sdk.models import Message, MessageStatus, SyncPage
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.unit.session.conftest import Reader, SleepyClock, World
 
 pytestmark = pytest.mark.unit
@@ -81,7 +81,7 @@ async def test_a_listener_sees_it_grow(world: World) -> None:
 async def test_what_comes_twice_is_told_once(world: World) -> None:
     session, reader = await world.watched()
     message = world.room.begin()
-    world.room.double(3)
+    world.room.faults.double(3)
     for number in range(3):
         world.room.append(message.id, number, "abc"[number])
     await settle()
@@ -93,7 +93,7 @@ async def test_a_part_that_is_lost_is_fetched_when_the_next_one_shows_it(world: 
     session, reader = await world.watched()
     message = world.room.begin()
     world.room.append(message.id, 0, "one ")
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.append(message.id, 4, "two ")
     await settle()
     assert text_of(session, message.id) == "one "
@@ -108,9 +108,9 @@ async def test_a_part_that_is_lost_is_fetched_when_the_next_one_shows_it(world: 
 class SlowApi(FakeApi):
     """Its answers to a sync are as old as the question."""
 
-    async def sync_room(self, room_id: UUID, after: int, **arguments: Any) -> SyncPage:
-        page = self.room.sync(self.user_id, after, arguments["to"], arguments["cursor"])
-        await self._called("sync_room")
+    async def sync_room(self, room_id: UUID | str, after: int, **arguments: Any) -> SyncPage:
+        page = self.room.sync(after, arguments["to"], arguments["cursor"])
+        await super().sync_room(room_id, after, **arguments)
         return page
 
 
@@ -118,12 +118,12 @@ async def test_a_part_that_is_lost_while_the_gap_is_mended_is_fetched_too(world:
     api = SlowApi(world.room)
     session, reader = await world.watched(api=api)
     message = world.room.begin()
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.append(message.id, 0, "a")
     gate = api.gate("sync_room")
     world.room.append(message.id, 1, "b")
     await settle()
-    world.room.lose(1)
+    world.room.faults.lose(1)
     world.room.append(message.id, 2, "c")
     world.room.append(message.id, 3, "d")
     await settle()
@@ -137,11 +137,11 @@ async def test_a_part_that_is_lost_while_the_gap_is_mended_is_fetched_too(world:
 
 async def test_parts_that_overtake_their_message_wait_for_it(world: World) -> None:
     session, reader = await world.watched()
-    world.room.hold()
+    world.room.faults.hold()
     message = world.room.begin()
     world.room.append(message.id, 0, "one ")
     world.room.append(message.id, 4, "two")
-    world.room.release(reverse=True)
+    world.room.faults.release(reverse=True)
     await world.clock.advance(2)
     assert text_of(session, message.id) == "one two"
     assert heard(reader, message.id) == "one two"
@@ -186,13 +186,13 @@ async def test_without_a_channel_it_grows_with_each_poll(world: World) -> None:
     message = world.room.begin()
     world.room.append(message.id, 0, "one ")
     await settle()
-    world.room.realtime_is_down = True
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    world.room.faults.realtime_is_down = True
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await world.clock.advance(1)
     world.room.append(message.id, 4, "two ")
     await world.clock.advance(10)
     assert text_of(session, message.id) == "one two "
-    world.room.realtime_is_down = False
+    world.room.faults.realtime_is_down = False
     world.room.append(message.id, 8, "three")
     await world.clock.advance(10)
     assert session.is_connected
@@ -224,7 +224,7 @@ async def test_a_reader_that_fell_behind_gets_all_of_it(world: World) -> None:
 async def test_whatever_the_wire_does_all_end_with_the_same_text(seed: int, sizes: list[int]) -> None:
     random = Random(seed)  # noqa: S311
     clock = SleepyClock()
-    room = FakeRoom(clock, page_rows=random.choice([1, 3, 200]))
+    room = LooseRoom(clock, page_rows=random.choice([1, 3, 200]))
     world = World(clock, room)
     try:
         first, reader = await world.watched()
@@ -243,7 +243,7 @@ async def test_whatever_the_wire_does_all_end_with_the_same_text(seed: int, size
             if random.random() < 0.1:
                 room.post(f"{number}")
             if random.random() < 0.1:
-                room.close_channels(CloseReason.SOCKET_LOST)
+                room.faults.close_channels(CloseReason.SOCKET_LOST)
             if random.random() < 0.1 and len(world.sessions) < 4:
                 _calm(room)
                 await world.live()
@@ -266,23 +266,23 @@ async def test_whatever_the_wire_does_all_end_with_the_same_text(seed: int, size
         await world.end()
 
 
-def _disturb(room: FakeRoom, random: Random) -> None:
+def _disturb(room: LooseRoom, random: Random) -> None:
     match random.choice(["", "", "", "lose", "double", "hold", "release", "mix"]):
         case "lose":
-            room.lose(random.randint(1, 3))
+            room.faults.lose(random.randint(1, 3))
         case "double":
-            room.double(random.randint(1, 3))
+            room.faults.double(random.randint(1, 3))
         case "hold":
-            room.hold()
+            room.faults.hold()
         case "release":
-            room.release()
+            room.faults.release()
         case "mix":
-            room.release(reverse=True)
+            room.faults.release(reverse=True)
         case _:
             pass
 
 
-def _calm(room: FakeRoom) -> None:
-    room.lose(0)
-    room.double(0)
-    room.release()
+def _calm(room: LooseRoom) -> None:
+    room.faults.lose(0)
+    room.faults.double(0)
+    room.faults.release()

@@ -10,8 +10,8 @@ import pytest
 from spaces_sdk.errors import OutcomeUnknownError
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.stress
@@ -42,11 +42,11 @@ async def visit(world: World, api: FakeApi, number: int) -> None:
 async def trouble(world: World, session: RoomSession, api: FakeApi, number: int) -> None:
     match number % 5:
         case 0:
-            world.room.lose(1)
+            world.room.faults.lose(1)
             world.room.post("a")
             world.room.post("b")
         case 1:
-            world.room.close_channels(CloseReason.SOCKET_LOST)
+            world.room.faults.close_channels(CloseReason.SOCKET_LOST)
         case 2:
             api.lost_answers["insert_message"] = OutcomeUnknownError("no answer", operation_id=session.connection_id)
             waiting = asyncio.create_task(session.send("lost"))
@@ -93,7 +93,7 @@ async def test_a_thousand_visits_leave_nothing(world: World) -> None:
     await settle()
     assert asyncio.all_tasks() == tasks
     assert world.clock.sleepers == sleepers
-    assert world.room.channels == []
+    assert world.room.faults.channels == []
     gc.collect()
     assert len(gc.get_objects()) - objects < TOLERATED
     assert not [session for session in sessions() if all(session is not other for other in others)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
@@ -13,8 +12,8 @@ from spaces_sdk.events import CatchUpProgressed, CaughtUp, Event, MessageReceive
 from spaces_sdk.models import JsonObject, Message, MessageType, SyncPage
 from spaces_sdk.realtime import CloseReason
 from spaces_sdk.session import EventStream, SessionOptions
-from spaces_sdk.testing.fake import START, FakeApi
-from tests.support.clock import settle
+from tests.support.clock import START, settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.stress
@@ -25,24 +24,22 @@ PAGE = 200
 MOST_MESSAGES = 512 + 200 + 4 * PAGE
 
 
-@dataclass
 class Archive(FakeApi):
     """A room with a long past, whose rows are made when they are asked for."""
 
     async def sync_room(
         self,
-        room_id: UUID,
+        room_id: UUID | str,
         after: int,
         *,
         to: int | None = None,
         cursor: JsonObject | None = None,
         timeout_s: float = 10.0,
     ) -> SyncPage:
-        await self._called("sync_room")
         reach = self.room.head if to is None else to
         first = (after if cursor is None else int(str(cursor["at"]))) + 1
         last = min(first + PAGE - 1, reach)
-        page = self.room.sync(self.user_id, self.room.head, self.room.head, None)
+        page = self.room.sync(self.room.head, self.room.head)
         is_last = last == reach
         return page.model_copy(
             update={
@@ -132,7 +129,7 @@ async def test_a_session_that_was_away_for_a_hundred_thousand_messages(world: Wo
     assert isinstance(first, RoomJoined)
     alive = messages_alive()
     world.room.head = COUNT
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     seqs, progress, most = await read_to_the_end(fast)
     assert seqs == list(range(2, COUNT + 1))
     assert most - alive <= MOST_MESSAGES, "the one that is not read holds nothing"

@@ -21,8 +21,9 @@ from spaces_sdk.events import ConnectionState
 from spaces_sdk.models import Message
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, refusal
+from spaces_sdk.testing.fake.refusals import refusal
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
@@ -48,13 +49,13 @@ async def sending(session: RoomSession, *texts: str, timeout_s: float = 10.0) ->
 
 async def outage(world: World, api: FakeApi) -> None:
     """The network is gone."""
-    api.down, world.room.realtime_is_down = DOWN, True
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    api.down, world.room.faults.realtime_is_down = DOWN, True
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await settle()
 
 
 async def back(world: World, api: FakeApi) -> None:
-    api.down, world.room.realtime_is_down = None, False
+    api.down, world.room.faults.realtime_is_down = None, False
     await world.clock.advance(10)
 
 
@@ -89,8 +90,8 @@ async def test_without_it_a_send_fails_as_long_as_the_database_is_away(world: Wo
 
 async def test_a_session_that_lives_by_polling_sends(world: World) -> None:
     session, _ = await queueing(world)
-    world.room.realtime_is_down = True
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    world.room.faults.realtime_is_down = True
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await world.clock.advance(6)
     assert session.connection_state is ConnectionState.DEGRADED
     assert await outcomes(await sending(session, "a")) == ["a"]

@@ -18,8 +18,8 @@ from spaces_sdk.session import PresenceMode, SessionOptions
 from spaces_sdk.session.heartbeats import Heartbeats, Verdict, judge
 from spaces_sdk.session.pacing import Pace, heartbeat_pauses, rejoins_after_limit
 from spaces_sdk.session.stats import SessionStats
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import FakeClock, settle
+from tests.support.fake_room import FakeApi, LooseRoom
 
 pytestmark = pytest.mark.unit
 
@@ -91,7 +91,7 @@ def test_a_minute_of_calm_ends_the_doubling() -> None:
 
 async def test_an_answer_about_the_lease_before_is_no_verdict_on_this_one() -> None:
     clock = FakeClock()
-    room = FakeRoom(clock)
+    room = LooseRoom(clock)
     api = FakeApi(room)
     gate = api.gate("heartbeat")
     told: list[LeaseStatus] = []
@@ -116,7 +116,7 @@ async def test_an_answer_about_the_lease_before_is_no_verdict_on_this_one() -> N
 
 async def test_a_channel_that_is_joined_while_heartbeats_fail_gets_its_early_ones() -> None:
     clock = FakeClock()
-    room = FakeRoom(clock)
+    room = LooseRoom(clock)
     api = FakeApi(room)
     connection_id = uuid4()
     room.join(room.host, "Ada", connection_id, 0)

@@ -12,8 +12,8 @@ from spaces_sdk.events import ParticipantLeft
 from spaces_sdk.realtime import PresenceChanged, PresenceMap, PresenceSynced
 from spaces_sdk.session import PresenceMode, SessionOptions
 from spaces_sdk.session.presence_watch import KEYS_KEPT, LEAST_BETWEEN_S, Absences
-from spaces_sdk.testing.fake import FakeApi
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
@@ -158,7 +158,7 @@ async def test_a_session_asks_once_and_tells_what_the_database_says(world: World
     api = FakeApi(world.room)
     _, reader = await world.watched(api=api, options=SessionOptions(presence=PresenceMode.ON))
     await world.clock.advance(60)  # past the early heartbeats; then every 30 s, less up to a tenth
-    (channel,) = world.room.channels
+    (channel,) = world.room.faults.channels
     channel.push(PresenceSynced(metas("bob's connection")))
     await settle()
 

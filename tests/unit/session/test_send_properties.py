@@ -14,8 +14,8 @@ from spaces_sdk.errors import ConnectError, OutcomeUnknownError, SpacesError
 from spaces_sdk.models import Message
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import SessionOptions
-from spaces_sdk.testing.fake import FakeApi, FakeRoom
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.unit.session.conftest import SleepyClock, World
 
 pytestmark = pytest.mark.unit
@@ -54,7 +54,7 @@ class Play:
 
     def __init__(self, *, is_queueing: bool) -> None:
         clock = SleepyClock()
-        self.world = World(clock, FakeRoom(clock))
+        self.world = World(clock, LooseRoom(clock))
         self.api = FakeApi(self.world.room)
         self.options = SessionOptions(queue_while_offline=is_queueing, send_queue_size=30)
         self.tasks: list[tuple[UUID, asyncio.Task[Message]]] = []
@@ -94,8 +94,8 @@ class Play:
             case "unblock":
                 self.unblock()
             case "outage":
-                self.api.down, self.world.room.realtime_is_down = ConnectError("cannot connect"), True
-                self.world.room.close_channels(CloseReason.SOCKET_LOST)
+                self.api.down, self.world.room.faults.realtime_is_down = ConnectError("cannot connect"), True
+                self.world.room.faults.close_channels(CloseReason.SOCKET_LOST)
             case "back":
                 self.restore()
             case "wait":
@@ -115,7 +115,7 @@ class Play:
 
     def restore(self) -> None:
         self.unblock()
-        self.api.down, self.world.room.realtime_is_down, self.api.tokens = None, False, None
+        self.api.down, self.world.room.faults.realtime_is_down, self.api.tokens = None, False, None
 
     def check(self) -> None:
         rows = sorted(self.world.room.messages.values(), key=lambda m: m.seq)

@@ -17,8 +17,9 @@ from spaces_sdk.errors import (
 )
 from spaces_sdk.realtime.events import CloseReason
 from spaces_sdk.session import RoomSession, SessionOptions
-from spaces_sdk.testing.fake import FakeApi, refusal
+from spaces_sdk.testing.fake.refusals import refusal
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
@@ -158,8 +159,8 @@ async def test_the_end_of_the_session_ends_its_sends(world: World) -> None:
 async def test_sends_work_without_a_channel(world: World) -> None:
     api = FakeApi(world.room)
     session, reader = await world.watched(api=api)
-    world.room.realtime_is_down = True
-    world.room.close_channels(CloseReason.SOCKET_LOST)
+    world.room.faults.realtime_is_down = True
+    world.room.faults.close_channels(CloseReason.SOCKET_LOST)
     await world.clock.advance(6)
     assert not session.is_connected
     await session.send("by post")

@@ -18,8 +18,10 @@ from spaces_sdk.session.core import SessionCore
 from spaces_sdk.session.lifecycle import Machine, Trigger
 from spaces_sdk.session.paging import Paging
 from spaces_sdk.session.stats import SessionStats
-from spaces_sdk.testing.fake import FakeApi, FakeChannel, FakeRoom, Lease
+from spaces_sdk.testing.fake.channel import FakeChannel
+from spaces_sdk.testing.fake.members import Lease
 from tests.support.clock import FakeClock, settle
+from tests.support.fake_room import FakeApi, LooseRoom
 from tests.unit.session.conftest import Reader, World
 
 pytestmark = pytest.mark.unit
@@ -220,7 +222,7 @@ async def test_a_reader_that_learns_of_the_removal_ends_the_session(world: World
     api = FakeApi(world.room)
     session = await world.live(api=api)
     stream = session.events(since=0)
-    world.room.lose(2)
+    world.room.faults.lose(2)
     world.room.kick(api.user_id)
     told = [type(await anext(stream)).__name__ for _ in range(2)]
     assert told == ["GapDetected", "SessionEnded"]
@@ -236,11 +238,11 @@ class Bench:
 
     def __init__(self, buffer_size: int, live_buffer_size: int, page_rows: int) -> None:
         self.clock = FakeClock()
-        self.room = FakeRoom(self.clock, page_rows=page_rows)
+        self.room = LooseRoom(self.clock, page_rows=page_rows)
         self.user = self.room.bring("Bob")
         self.room.leases[self.user] = Lease(self.user)
-        self.channel = FakeChannel(self.room, self.user, self.room.topic)
-        self.room.channels.append(self.channel)
+        self.channel = FakeChannel(self.clock, self.room.faults, self.room.topic)
+        self.room.faults.channels.append(self.channel)
         machine = Machine()
         machine.fire(Trigger.ENTER)
         self.core = SessionCore(
@@ -262,7 +264,7 @@ class Bench:
         self.readers.append((stream, []))
 
     async def _page(self, run: Paging) -> SyncPage:
-        return self.room.sync(self.user, run.after, run.to, run.cursor)
+        return self.room.sync(run.after, run.to, run.cursor)
 
     def deliver(self) -> None:
         """What is in the channel's buffer reaches the session."""
@@ -274,7 +276,7 @@ class Bench:
         """One page of the session's catch-up."""
         run = self.core.start_run()
         self.core.asking(run)
-        page = self.room.sync(self.user, run.after, run.to, run.cursor)
+        page = self.room.sync(run.after, run.to, run.cursor)
         self.core.accept(run, page)
         if run.is_done:
             self.core.finish(run, page, is_closing=True)
@@ -297,7 +299,7 @@ class Bench:
             got.append(step.result())
 
     async def end(self) -> None:
-        self.room.release()
+        self.room.faults.release()
         self.deliver()
         self.catch_up()
         while self.core.work.needs_sync or self.core.learn_head(self.room.head):  # as a heartbeat finds it
@@ -343,7 +345,7 @@ class Bench:
 async def test_behind_the_session_that_is_catching_up_itself_a_reader_waits() -> None:
     bench = Bench(buffer_size=16, live_buffer_size=16, page_rows=5)
     await bench.read(0, 10)
-    bench.room.lose(60)
+    bench.room.faults.lose(60)
     for number in range(60):
         bench.room.post(str(number))
     for _ in range(6):
@@ -396,15 +398,15 @@ async def _play(script: list[tuple[str, int]], buffer_size: int, live_buffer_siz
             case ["state"]:
                 room.set_state(name=f"n{room.head}")
             case ["lose"]:
-                room.lose(2)
+                room.faults.lose(2)
             case ["double"]:
-                room.double(2)
+                room.faults.double(2)
             case ["hold"]:
-                room.hold()
+                room.faults.hold()
             case ["release"]:
-                room.release()
+                room.faults.release()
             case ["mix"]:
-                room.release(reverse=True)
+                room.faults.release(reverse=True)
             case ["deliver"]:
                 bench.deliver()
             case ["page"]:

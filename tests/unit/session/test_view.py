@@ -18,22 +18,22 @@ from spaces_sdk.events import (
 )
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.session.view import RoomView
-from spaces_sdk.testing.fake import START, FakeRoom
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
+from tests.support.fake_room import LooseRoom
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def room() -> FakeRoom:
-    return FakeRoom(FakeClock())
+def room() -> LooseRoom:
+    return LooseRoom(FakeClock())
 
 
-def joined_view(room: FakeRoom, *, message_count: int = 200) -> RoomView:
+def joined_view(room: LooseRoom, *, message_count: int = 200) -> RoomView:
     return RoomView(room.join(room.host, "Ada", None, 200), message_count=message_count)
 
 
-def test_it_begins_with_what_the_join_answered(room: FakeRoom) -> None:
+def test_it_begins_with_what_the_join_answered(room: LooseRoom) -> None:
     room.post("a")
     view = joined_view(room)
     assert [m.content for m in view.messages] == ["a"]
@@ -42,7 +42,7 @@ def test_it_begins_with_what_the_join_answered(room: FakeRoom) -> None:
     assert view.me.user_id == room.host
 
 
-def test_messages_are_kept_in_order_and_the_newest_only(room: FakeRoom) -> None:
+def test_messages_are_kept_in_order_and_the_newest_only(room: LooseRoom) -> None:
     view = joined_view(room, message_count=3)
     rows = [room.post(str(number)) for number in range(5)]
     for row in (rows[0], rows[2], rows[1], rows[4], rows[3]):
@@ -52,7 +52,7 @@ def test_messages_are_kept_in_order_and_the_newest_only(room: FakeRoom) -> None:
     assert [m.content for m in view.messages] == ["2", "3", "4"]
 
 
-def test_an_older_revision_does_not_overwrite_a_newer_one(room: FakeRoom) -> None:
+def test_an_older_revision_does_not_overwrite_a_newer_one(room: LooseRoom) -> None:
     view = joined_view(room)
     first = room.post("a")
     second = room.edit(first, "b")
@@ -61,7 +61,7 @@ def test_an_older_revision_does_not_overwrite_a_newer_one(room: FakeRoom) -> Non
     assert [m.content for m in view.messages] == ["b"]
 
 
-def test_reactions_and_tombstones_come_by_revision(room: FakeRoom) -> None:
+def test_reactions_and_tombstones_come_by_revision(room: LooseRoom) -> None:
     view = joined_view(room)
     said = room.post("a")
     liked = room.change(said.id, reactions={"👍": 2})
@@ -73,7 +73,7 @@ def test_reactions_and_tombstones_come_by_revision(room: FakeRoom) -> None:
         assert view.messages == [expected]
 
 
-def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
+def test_chunks_grow_a_streaming_message_where_they_fit(room: LooseRoom) -> None:
     view = joined_view(room)
     row = room.post("He").model_copy(update={"status": MessageStatus.STREAMING})
     view.apply(MessageReceived(pos=row.seq, message=row))
@@ -90,7 +90,7 @@ def test_chunks_grow_a_streaming_message_where_they_fit(room: FakeRoom) -> None:
     assert not view.lacks_chunks(row.seq)
 
 
-def test_an_older_reading_does_not_shorten_what_has_grown(room: FakeRoom) -> None:
+def test_an_older_reading_does_not_shorten_what_has_grown(room: LooseRoom) -> None:
     view = joined_view(room)
     row = room.begin()
     view.apply(MessageReceived(pos=row.seq, message=row))
@@ -100,7 +100,7 @@ def test_an_older_reading_does_not_shorten_what_has_grown(room: FakeRoom) -> Non
         assert [m.content for m in view.messages] == [expected]
 
 
-def test_what_waits_is_bounded_and_what_is_dropped_shows(room: FakeRoom) -> None:
+def test_what_waits_is_bounded_and_what_is_dropped_shows(room: LooseRoom) -> None:
     view = joined_view(room)
     row = room.begin()
     for offset in range(600):
@@ -112,7 +112,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_shows(room: FakeRoom) -> None
     assert not view.lacks_chunks(row.seq)
 
 
-def test_participants_come_and_go(room: FakeRoom) -> None:
+def test_participants_come_and_go(room: LooseRoom) -> None:
     view = joined_view(room)
     bob = room.participants[room.bring("Bob")]
     view.apply(ParticipantJoined(pos=room.head, participant=bob))
@@ -123,7 +123,7 @@ def test_participants_come_and_go(room: FakeRoom) -> None:
     assert [p.display_name for p in view.participants] == ["Ada"]
 
 
-def test_state_and_voice(room: FakeRoom) -> None:
+def test_state_and_voice(room: LooseRoom) -> None:
     view = joined_view(room)
     state = room.state.model_copy(update={"mode": "playful", "name": "New"})
     view.apply(StateUpdated(pos=5, state=state))
@@ -134,17 +134,17 @@ def test_state_and_voice(room: FakeRoom) -> None:
     assert view.me.voice_since is None
 
 
-def test_a_snapshot_is_not_undone_by_an_event_that_it_contains(room: FakeRoom) -> None:
+def test_a_snapshot_is_not_undone_by_an_event_that_it_contains(room: LooseRoom) -> None:
     view = joined_view(room)
     bob = room.bring("Bob")
     came = ParticipantJoined(pos=room.head, participant=room.participants[bob])
     room.send_home(bob)
-    view.apply_snapshot(room.sync(room.host, 0, None, None))
+    view.apply_snapshot(room.sync(0))
     view.apply(came)
     assert [(p.display_name, p.is_online) for p in view.participants] == [("Ada", True), ("Bob", False)]
 
 
-def test_what_is_handed_out_is_a_copy(room: FakeRoom) -> None:
+def test_what_is_handed_out_is_a_copy(room: LooseRoom) -> None:
     view = joined_view(room)
     view.participants.clear()
     view.messages.append(room.post("x"))
@@ -152,7 +152,7 @@ def test_what_is_handed_out_is_a_copy(room: FakeRoom) -> None:
     assert view.messages == []
 
 
-def test_a_new_host_is_host_and_the_old_one_a_member(room: FakeRoom) -> None:
+def test_a_new_host_is_host_and_the_old_one_a_member(room: LooseRoom) -> None:
     bob = room.bring("Bob")
     view = joined_view(room)
     view.apply(StateUpdated(pos=room.head + 1, state=room.state.model_copy(update={"host": bob})))
@@ -160,7 +160,7 @@ def test_a_new_host_is_host_and_the_old_one_a_member(room: FakeRoom) -> None:
     assert (view.me.role, view.room.host_user_id) == (Role.MEMBER, bob)
 
 
-def test_a_new_code_is_the_rooms(room: FakeRoom) -> None:
+def test_a_new_code_is_the_rooms(room: LooseRoom) -> None:
     view = joined_view(room)
     view.apply(StateUpdated(pos=room.head + 1, state=room.state, room_code="AAAAAA"))
     assert view.room.room_code == "AAAAAA"
@@ -168,7 +168,7 @@ def test_a_new_code_is_the_rooms(room: FakeRoom) -> None:
     assert view.room.room_code == "AAAAAA"
 
 
-def test_who_is_muted_or_banned(room: FakeRoom) -> None:
+def test_who_is_muted_or_banned(room: LooseRoom) -> None:
     bob = room.bring("Bob")
     view = joined_view(room)
     muted = room.participants[bob].model_copy(update={"is_muted": True})

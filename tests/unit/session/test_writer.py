@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,8 +24,9 @@ from spaces_sdk.errors import (
 )
 from spaces_sdk.models import BegunStream, Message, MessageStatus
 from spaces_sdk.session import MessageWriter, RoomSession
-from spaces_sdk.testing.fake import FakeApi, refusal
+from spaces_sdk.testing.fake.refusals import refusal
 from tests.support.clock import settle
+from tests.support.fake_room import FakeApi
 from tests.unit.session.conftest import World
 
 pytestmark = pytest.mark.unit
@@ -196,7 +198,7 @@ async def test_no_answer_for_too_long_is_an_error(world: World) -> None:
 async def test_when_somebody_stops_it_the_block_ends_and_what_follows_goes_on(world: World, has_channel: bool) -> None:
     session = await world.live()
     if not has_channel:
-        world.room.lose(1000)
+        world.room.faults.lose(1000)
     written: list[int] = []
 
     async def body(out: MessageWriter) -> None:
@@ -209,7 +211,7 @@ async def test_when_somebody_stops_it_the_block_ends_and_what_follows_goes_on(wo
         pytest.fail("it should have ended")
 
     out = await write(world, session, body)
-    world.room.lose(0)
+    world.room.faults.lose(0)
     assert out.is_stopped
     assert out.message == stored(world, out)
     assert out.message.status is MessageStatus.STOPPED
@@ -243,8 +245,9 @@ async def test_a_model_that_hangs_is_cancelled_with_its_message(world: World) ->
 
 
 async def test_one_that_is_ended_already_is_cancelled_at_its_first_wait(world: World) -> None:
-    session = await world.live()
-    begun = world.room.begin(user_id=FakeApi(world.room).user_id)
+    api = FakeApi(world.room)
+    session = await world.live(api=api)
+    begun = world.room.begin(user_id=api.user_id)
     world.room.finish(begun.id, MessageStatus.STOPPED)
 
     async def body(out: MessageWriter) -> None:
@@ -303,7 +306,7 @@ async def test_a_model_that_hangs_keeps_its_message_open(world: World) -> None:
     await write(world, session, body)
     assert [text for _, _, text in api.parts[:4]] == ["Well", "", "", ""]
     gaps = [later[0] - earlier[0] for earlier, later in zip(api.parts, api.parts[1:], strict=False)]
-    assert max(gaps) < world.room.stream_lease_s / 2
+    assert max(gaps) < world.room.config.stream_lease_s / 2
 
 
 async def test_an_error_in_the_block_stops_the_message_and_goes_on(world: World) -> None:
@@ -371,20 +374,26 @@ async def test_a_cancelled_beginning_leaves_no_open_message(world: World) -> Non
     assert stored(world, out).status is MessageStatus.STOPPED
 
 
-async def test_who_is_removed_while_writing_hears_so(world: World) -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_who_is_removed_while_writing_hears_so(world: World, is_told: bool) -> None:
     api = FakeApi(world.room)
     session = await world.live(api=api)
+    outs: list[MessageWriter] = []
 
     async def body(out: MessageWriter) -> None:
+        outs.append(out)
         await out.write("so far")
         await world.clock.sleep(0.5)
+        world.room.faults.lose(0 if is_told else 3)
         world.room.kick(api.user_id)
         for _ in range(100):
             await out.write("x")
             await world.clock.sleep(0.05)
 
-    with pytest.raises((PermissionDeniedError, SessionClosedError)):
+    refused = pytest.raises((PermissionDeniedError, SessionClosedError))
+    with nullcontext() if is_told else refused:  # told, the block ends with the message
         await write(world, session, body)
+    assert stored(world, outs[0]).status is MessageStatus.STOPPED
 
 
 async def test_the_end_of_the_session_ends_its_messages(world: World) -> None:
@@ -447,7 +456,7 @@ async def test_a_beginning_without_an_answer_is_tried_again_and_made_once(
 
 async def test_a_beginning_that_is_given_up_leaves_no_open_message(world: World) -> None:
     class LosingApi(FakeApi):
-        async def begin_stream(self, room_id: UUID, **arguments: Any) -> BegunStream:
+        async def begin_stream(self, room_id: UUID | str, **arguments: Any) -> BegunStream:
             await super().begin_stream(room_id, **arguments)
             raise OutcomeUnknownError("cannot begin: no answer", operation_id=uuid4())
 
@@ -477,8 +486,8 @@ async def test_a_refused_beginning_is_raised(world: World) -> None:
 
 
 async def test_anybodys_message_is_stopped_by_its_id(world: World) -> None:
-    session = await world.live()
-    message = world.room.begin()
+    session = await world.live(api=FakeApi(world.room, user_id=world.room.host))
+    message = world.room.begin(user_id=world.room.bring("Carol"))
     world.room.append(message.id, 0, "so far")
     assert (await session.stop_stream(message.id)).status is MessageStatus.STOPPED
 

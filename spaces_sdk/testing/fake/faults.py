@@ -1,4 +1,4 @@
-"""What a fake Realtime does with broadcasts: it carries them to the channels, or fails as a test tells it to."""
+"""What lies between the sessions and the fake backend, and a switch for each way in which it can fail."""
 
 from __future__ import annotations
 
@@ -27,23 +27,35 @@ class Listener(Protocol):
     def end(self, reason: CloseReason) -> None: ...
 
 
-class Broadcasts:
-    """The channels that are joined, and a switch for each fault between them and the database.
+class Faults:
+    """Carries calls and broadcasts, or fails as a test tells it to; one for all users of a backend.
 
     Attributes:
         channels: Who listens.
-        realtime_is_down: Joins of channels wait, and time out.
+        database_is_down: Calls wait, and fail at their deadline.
+        realtime_is_down: Joins of channels wait, and time out; who is joined stays so (see `close_channels`).
         refusals: Joins of channels that Realtime refuses next.
     """
 
     def __init__(self) -> None:
         self.channels: list[Listener] = []
+        self.database_is_down = False
         self.realtime_is_down = False
         self.refusals: deque[JoinRejectedError] = deque()
+        self._answers_to_lose = 0
         self._to_lose = 0
         self._to_pass = 0
         self._to_double = 0
         self._held: list[tuple[str, str, JsonObject]] | None = None
+
+    def lose_answers(self, count: int) -> None:
+        """The next calls are carried out, and their answers lost; as in life, a call that may be repeated is."""
+        self._answers_to_lose = count
+
+    def is_answer_lost(self) -> bool:
+        """Whether the answer of a call is lost; counts it."""
+        self._answers_to_lose, is_lost = max(0, self._answers_to_lose - 1), self._answers_to_lose > 0
+        return is_lost
 
     def lose(self, count: int, *, after: int = 0) -> None:
         """The next broadcasts vanish, `after` so many that do not."""

@@ -1,0 +1,1 @@
+"""The database's functions, one class for each group of migrations: what they ask, refuse, write and answer."""
