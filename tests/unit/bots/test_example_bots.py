@@ -19,10 +19,11 @@ import httpx
 import pytest
 from rich.markdown import Markdown
 
-from spaces_sdk.bots import Bot
+from spaces_sdk.bots import Bot, Context
 from spaces_sdk.events import ParticipantJoined
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.testing import Comes, Passes, Talk, dialog
+from tests.support.openai_server import OpenAIServer, refusing, saying
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
@@ -231,6 +232,60 @@ async def _post_to(door: type[BaseHTTPRequestHandler]) -> AsyncGenerator[Callabl
         finally:
             await asyncio.to_thread(server.shutdown)
             thread.join()
+
+
+CANNED = re.compile(r"\(canned\) .+")
+
+
+async def test_ai_host_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_MODEL", raising=False)
+    told = await dialog(
+        _example("ai_host_bot"),
+        [
+            ("ada", "why?", CANNED),
+            ("ada", "!mode", "The mode is playful."),
+            Passes(10),
+            ("ada", "!mode pirate", re.compile("there is no such mode. One of: gangster, playful, .*")),
+            Passes(10),
+            ("ada", "!mode Philosopher", "The mode is philosopher."),
+            ("ada", "why?", CANNED),
+        ],
+        bot_role=Role.HOST,
+    )
+    assert told[1] != told[-1], "another mode, another manner"
+
+
+async def test_ai_host_in_the_room_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_MODEL", raising=False)
+    await dialog(_example("ai_host_bot"), [("ada", "!mode philosopher", "only the room's host changes its mode")])
+
+
+async def test_ai_host_with_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with OpenAIServer().running() as server:
+        server.replies(saying("It", " is."), refusing(401), saying("So."))
+        monkeypatch.setenv("OPENAI_MODEL", "small")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        module = _module("ai_host_bot")
+        bot: Bot = module.bot
+        errors: list[Exception] = []
+
+        @bot.on_error
+        async def failed(ctx: Context, error: Exception) -> None:
+            errors.append(error)
+
+        sorry = "Sorry, I cannot answer just now."
+        async with module.model:
+            await dialog(bot, [("ada", "why?", "It is."), ("bob", "and?", sorry), ("bob", "and?", "So.")])
+        system, *said = server.requests[-1].body["messages"]
+        assert system["content"].startswith("Answer as a playful would.\n\nYou are the host of the evening")
+        assert said == [
+            {"role": "user", "content": "<ada> why?"},
+            {"role": "assistant", "content": "It is."},
+            {"role": "user", "content": "<bob> and?\n<bob> and?"},
+        ]
+        assert server.requests[-1].body["max_tokens"] == 400
+        assert [getattr(error, "code", "") for error in errors] == ["model_refused"]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
