@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := -m pip --disable-pip-version-check --quiet
 LOCK := -c constraints.txt
 
-.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions test-bots check format ci ci-rest conformance bench-db bench-edge bench-realtime bench-session sabotage chaos pictures clean python
+.PHONY: help demo up test test-unit test-db test-db15 test-integration test-install test-functions test-bots check format ci ci-rest conformance bench-db bench-bots bench-edge bench-realtime bench-session sabotage chaos pictures clean python
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -65,6 +65,9 @@ bench-db: $(VENV)/.ready ## What the database costs, as ratios; fails where it d
 
 bench-session: $(VENV)/.ready ## What a message costs who hears it, sends a second, 500 sessions in a process; fails beyond its limits
 	$(BIN)/python -m benchmarks.session $(ARGS)
+
+bench-bots: $(VENV)/.ready ## How soon a bot's answer is heard and stopped, beside raw websockets; fails beyond its limits
+	$(BIN)/python -m benchmarks.bots $(ARGS)
 
 bench-edge: $(VENV)/.ready ## What the REST service costs beside PostgREST, as ratios
 	$(BIN)/python -m benchmarks.edge $(ARGS)

@@ -1,1 +1,1 @@
-"""Measurements, apart from the tests: `make bench-db`, `make bench-session`."""
+"""Measurements, apart from the tests: `make bench-db`, `make bench-session`, `make bench-bots` …"""

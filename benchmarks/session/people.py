@@ -31,11 +31,22 @@ class Stage:
                 await connection.execute("update spaces.config set active_rooms_per_user = 1000")
             yield cls(stack, held)
 
-    async def person(self, name: str) -> Spaces:
+    @property
+    def url(self) -> str:
+        """Of the stack."""
+        return self._stack.url
+
+    @property
+    def publishable_key(self) -> str:
+        """For a client of another kind."""
+        return self._stack.publishable_key
+
+    async def person(self, name: str, *, is_bot: bool = False) -> Spaces:
         """A client on which somebody new is signed in."""
         email, password = f"{secrets.token_hex(8)}@example.com", secrets.token_urlsafe(12)
         async with Spaces(self._stack.url, self._stack.secret_key) as operator:
-            await operator.auth.admin.create_user(email=email, password=password)
+            metadata = {"spaces_kind": "bot"} if is_bot else {}
+            await operator.auth.admin.create_user(email=email, password=password, app_metadata=metadata)
         spaces = await self._held.enter_async_context(Spaces(self._stack.url, self._stack.publishable_key))
         await spaces.auth.sign_in_with_password(email=email, password=password)
         return spaces
