@@ -43,11 +43,15 @@ COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
     "append_stream": ("stream", {"p_offset": 0, "p_text": "x"}),
     "ban_participant": ("moderation", {}),
     "begin_stream": ("send", {"p_message_type": "user_text"}),
+    "claim_turns": ("turn", {"p_holder": str(UUID(int=1)), "p_claims": []}),
     "create_invitation": ("moderation", {}),
     "delete_message": ("send", {}),
     "delete_room": ("moderation", {}),
     "edit_message": ("send", {"p_content": "changed"}),
+    "enter_turns": ("turn", {}),
     "finish_stream": ("stream", {}),
+    "finish_turns": ("turn", {"p_holder": str(UUID(int=1)), "p_turns": []}),
+    "give_turn": ("turn", {}),
     "insert_message": ("send", {"p_content": "hello"}),
     "insert_messages": ("send", {"p_messages": [{"content": "hello"}, {"content": "hello"}]}),
     "join_room": ("join", {"p_display_name": "Ada"}),
@@ -70,6 +74,11 @@ COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("rpc", sorted(COUNTED))
 async def test_a_call_that_waits_for_its_limit_keeps_nobody_else_waiting(space: Space, rpc: str) -> None:
     action, arguments = COUNTED[rpc]
+    if rpc.endswith("_turns"):
+        await space.call(space.host, "enter_turns")
+    if rpc == "give_turn":
+        bot = await space.newcomer("bot", app_metadata={"spaces_kind": "bot"})
+        arguments = {"p_user_id": bot.id, "p_message_id": (await space.say(space.host))["id"]}
     if rpc == "transfer_host" or rpc.endswith(("_participant", "_participant_kind", "_participant_role")):
         arguments = arguments | {"p_user_id": (await space.newcomer()).id}
     if rpc == "revoke_invitation":

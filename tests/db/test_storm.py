@@ -18,8 +18,8 @@ pytestmark = pytest.mark.db
 
 CONNECTIONS = 16
 CALLS_EACH = 40
-ROOMS = 3
 SEED = 20261123
+DONE = {"outcome": "done", "tokens": 1}
 MUST_SUCCEED = ("join_room", "leave_room", "insert_message", "heartbeat", "kick_participant", "set_voice", "react")
 
 
@@ -33,6 +33,7 @@ class Person:
         self._hosts_one = any(space.host is actor for space in spaces)
         self._connections: list[UUID] = []
         self._sent: list[UUID] = []
+        self._holder = uuid4()
 
     async def act(self, others: list[Actor]) -> str:
         """One call; its name, with the code if it was refused."""
@@ -78,6 +79,10 @@ class Person:
             (2, "append_stream", {"p_message_id": known, "p_offset": 0, "p_text": "so far"}),
             (1, "finish_stream", {"p_message_id": known, "p_text": "done"}),
             (1, "stop_stream", {"p_message_id": known}),
+            (2, "enter_turns", {"p_takes_turns": True, "p_position": 0}),
+            (6, "claim_turns", {"p_holder": self._holder, "p_claims": self._claims(), "p_position": 0}),
+            (3, "finish_turns", {"p_holder": self._holder, "p_turns": [turn | DONE for turn in self._claims()]}),
+            (2, "give_turn", {"p_user_id": target.id}),
             (2, "mark_read", {"p_seq": self._dice.randint(0, 50)}),
             (2, "signal", {"p_kind": "typing"}),
             (2, "update_room_state", {"p_changes": {"max_participants": self._dice.randint(2, 20)}}),
@@ -109,6 +114,10 @@ class Person:
         if name in ("insert_message", "begin_stream"):
             self._sent.append(known)
         return name, arguments
+
+    def _claims(self) -> list[Json]:
+        """Some of the first steps of a room, of which some are messages; what it has not reached is refused."""
+        return [{"position": at, "purpose": "answer"} for at in self._dice.sample(range(1, 12), 3)]
 
 
 async def committed_positions(db: Database, slot: str) -> dict[str, list[int]]:
@@ -153,9 +162,11 @@ async def test_sixteen_connections_come_to_no_deadlock_and_leave_no_hole(fresh_d
     await db.sql("update spaces.limits set capacity = 100000, refill_per_s = 1000")
     await db.sql("select pg_create_logical_replication_slot('storm', 'test_decoding')")
     dice = random.Random(SEED)  # noqa: S311
-    spaces = [await open_space(db, p_max_participants=8) for _ in range(ROOMS)]
+    await db.sql("update spaces.config set turn_lease_s = 0.05, turn_offer_s = 0.02")
+    rules = [{"spaces": {"turn_mode": mode}} for mode in ("first", "round_robin", "everyone")]
+    spaces = [await open_space(db, p_max_participants=8, p_settings=each) for each in rules]
     actors = [space.host for space in spaces]
-    actors += [await db.user(f"user {number}") for number in range(CONNECTIONS - ROOMS)]
+    actors += [await db.user(f"user {number}") for number in range(CONNECTIONS - len(spaces))]
     people = [Person(actor, spaces, random.Random(dice.random())) for actor in actors]  # noqa: S311
     happened: Counter[str] = Counter()
 

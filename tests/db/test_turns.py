@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from tests.db.support.actors import expect_refusal
+from tests.db.support.actors import SERVICE, expect_refusal
 from tests.db.support.barrier import after_the_barrier, outcome
 from tests.db.support.database import Database, gathered
 from tests.db.support.rooms import Space, check_steps, empty_buckets, open_space, unchanged
@@ -277,6 +277,36 @@ async def test_in_a_closed_room_nothing_is_claimed_and_what_was_can_end(space: S
     with expect_refusal("room_inactive"):
         await one.claim(message)
     assert await one.finish(message) == 1
+
+
+async def test_what_is_of_yesterday_is_forgotten_and_what_is_kept_up_is_not(space: Space, one: Replica) -> None:
+    messages = [await space.say(space.host) for _ in range(3)]
+    for message in messages:
+        await one.claim(message)
+    await one.claim(0, "timers")
+    await one.finish(messages[0])
+    await space.db.sql(
+        """update spaces.turns set created_at = created_at - interval '25 hours',
+             changed_at = changed_at - interval '25 hours' where room_id = %s""",
+        [space.id],
+    )
+    await one.claim(messages[2])
+    await one.claim(0, "timers")
+    await space.db.call(SERVICE, "cleanup_inactive_rooms")
+    assert await one.states() == {(0, "timers"): "held", (messages[2]["seq"], "answer"): "held"}
+
+
+async def test_a_large_room_goes_with_all_its_claims(space: Space, one: Replica) -> None:
+    await space.db.sql(
+        """insert into spaces.turns (room_id, user_id, position, purpose, state)
+           select %s, %s, n, 'message:log', 'done' from generate_series(1, 3000) n""",
+        [space.id, one.id],
+    )
+    await space.call(space.host, "update_room_state", p_changes={"is_active": False})
+    await space.db.call(SERVICE, "cleanup_inactive_rooms")
+    for table in ("spaces.turns", "spaces.bots", "spaces.room_turns"):
+        assert await space.db.value(f"select count(*) from {table} where room_id = %s", [space.id]) == 0
+    assert await space.db.column("select id from public.rooms where id = %s", [space.id]) == []
 
 
 # -- bad input -------------------------------------------------------------------------------------------
