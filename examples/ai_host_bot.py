@@ -1,4 +1,4 @@
-"""An AI that answers everybody, as the personality of the room's mode.
+"""An AI that answers when it is its turn, as the personality of the room's mode.
 
     OPENAI_MODEL=gpt-5-mini OPENAI_API_KEY=... python examples/ai_host_bot.py ROOM_CODE
     OPENAI_MODEL=llama3.2 OPENAI_BASE_URL=http://127.0.0.1:11434/v1 python examples/ai_host_bot.py ROOM_CODE
@@ -22,7 +22,7 @@ model = OpenAIModel(model_name) if model_name else CannedModel()
 bot = Bot("Host")
 
 
-@bot.on_message
+@bot.on_turn
 async def talk(ctx: Context) -> None:
     await ctx.answer(model, instructions=INSTRUCTIONS, max_tokens=400)
 

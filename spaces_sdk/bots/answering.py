@@ -17,7 +17,7 @@ from spaces_sdk.bots.port import WriterPort
 from spaces_sdk.bots.speakers import clean_name
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import NotJoinedError, UsageError
-from spaces_sdk.models import JsonObject, Message, MessageType
+from spaces_sdk.models import JsonObject, Message, MessageStatus, MessageType
 
 if TYPE_CHECKING:
     from spaces_sdk.bots.context import Context
@@ -35,7 +35,7 @@ class AnswerOptions(TypedDict, total=False):
 
     Attributes:
         instructions: What the bot is told beside the persona of the mode; empty by default.
-        history: Most messages that the model reads, 1 to 200; 20 by default.
+        history: Most messages that the model reads, over 0; 20 by default. A session holds the newest 200.
         max_chars: Most characters of them together, over 0; 8000 by default.
         max_tokens: Most tokens of the answer, over 0. A `LimitedModel` is told, any other is cut by an estimate.
         first_token_timeout_s: Longest wait for the first sign of life, in seconds; 60 by default.
@@ -130,6 +130,8 @@ class Answering:
         metadata = {"model": self._model.name, "mode": self._mode, **self._options.get("metadata", {})}
         try:
             async with self._ctx.stream(metadata=metadata) as out:
+                if out.message.status is not MessageStatus.STREAMING:
+                    return self._repeated(out.message)
                 failure = await self._read(out)
                 if failure is not None and self._text.length:
                     await out.flush()
@@ -145,6 +147,14 @@ class Answering:
             raise failure
         if not is_whole or out.is_stopped:
             self._end = AnswerEnd("stopped")
+        return self._answer()
+
+    def _repeated(self, message: Message) -> Answer:
+        """What another replica has said, before it could say that it had."""
+        told = message.metadata
+        prompt, completion = _count(told.get("prompt_tokens")), _count(told.get("completion_tokens"))
+        self._end = AnswerEnd(str(told.get("finish_reason", "stopped")), prompt, completion)
+        self._said.append(message.content)
         return self._answer()
 
     async def _read(self, out: WriterPort) -> Exception | None:
@@ -263,6 +273,11 @@ class Answering:
 
     def _failed(self, reason: str, code: str) -> ModelError:
         return ModelError(f"cannot answer with {self._model.name}: {reason}", code=code)
+
+
+def _count(value: object) -> int:
+    """A number of tokens in a message's metadata, which an app can write as well."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _over_0(value: T, name: str) -> T:

@@ -93,15 +93,17 @@ def _readable(messages: Sequence[Message], me: Participant, question: Message | 
     """What counts of the room, the question last: as it stands now, if it was edited."""
     if question is not None:
         question = next((m for m in messages if m.id == question.id), question)
-    readable = [
-        message
-        for message in messages
-        if question is None
-        or (message.id != question.id and (message.seq < question.seq or message.user_id == me.user_id))
-    ]
+    readable = [message for message in messages if question is None or _stands_before(message, question, me)]
     if question is not None:
         readable.append(question)
     return [message for message in readable if _counts(message)]
+
+
+def _stands_before(message: Message, question: Message, me: Participant) -> bool:
+    """Said before the question; or by the bot since, but for what a replica left of an answer to the same question."""
+    if message.seq <= question.seq or message.user_id != me.user_id:
+        return message.seq < question.seq
+    return message.reply_to != question.id or message.status is not MessageStatus.STOPPED
 
 
 def _counts(message: Message) -> bool:

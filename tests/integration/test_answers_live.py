@@ -32,7 +32,7 @@ async def answering(people: People, server: OpenAIServer, errors: list[Exception
     bot = Bot("Bea")
     async with OpenAIModel("small", server.url, "sk-test") as model:
 
-        @bot.on_message
+        @bot.on_turn
         async def talk(ctx: Context) -> None:
             await ctx.answer(model)
 

@@ -420,4 +420,28 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         new="set position = (least(p_position, (",
         test="tests/db/test_turns.py::test_the_position_goes_forward_only_and_not_past_the_room",
     ),
+    Sabotage(
+        name="forged-speaker",
+        breaks="nobody speaks for another: the lines of a message begin as those of other speakers do",
+        file="spaces_sdk/bots/speakers.py",
+        old='_LINES.sub("\\n  ", text)',
+        new='_LINES.sub("\\n", text)',
+        test="tests/unit/bots/test_conversation.py::test_nobody_speaks_for_another_in_a_message",
+    ),
+    Sabotage(
+        name="persona-kept-for-ever",
+        breaks="the host's change of mode changes the next answer: the first persona is kept",
+        file="spaces_sdk/bots/personas.py",
+        old="        kept = self._kept.get(mode)\n",
+        new="        kept = next(iter(self._kept.values()), None)\n",
+        test="tests/unit/bots/test_answering.py::test_a_persona_that_is_kept_is_that_of_its_mode",
+    ),
+    Sabotage(
+        name="key-in-the-error",
+        breaks="no key in errors and logs: what a model's server says is quoted as it is",
+        file="spaces_sdk/bots/openai_failures.py",
+        old='text.replace(key, "***") if key else text',
+        new="text",
+        test="tests/unit/bots/test_openai_model.py::test_what_a_server_does_wrong",
+    ),
 )

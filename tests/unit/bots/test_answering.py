@@ -24,6 +24,7 @@ from spaces_sdk.bots.personas import FALLBACK
 from spaces_sdk.errors import ConnectionLostError, SpacesError, UsageError
 from spaces_sdk.models import Message, MessageStatus, RoomMode
 from spaces_sdk.testing import MemoryRoom, VirtualClock, dialog, settle
+from tests.support.replica import Replicas
 from tests.unit.bots.test_context import PersonsRoom
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -191,6 +192,14 @@ async def test_a_persona_is_read_anew_after_half_a_minute() -> None:
 
     assert await personas(clock, room, act) == ["Answer as a playful would."] * 2 + ["Joke."] * 2
     assert room.reads == 2
+
+
+async def test_a_persona_that_is_kept_is_that_of_its_mode() -> None:
+    clock = VirtualClock()
+    room = CountingRoom(clock, "Bea", ["ada"])
+    modes = ("playful", "philosopher", "playful", "philosopher")
+    told = await personas(clock, room, lambda number: room.steer(mode=modes[number]))
+    assert told == [f"Answer as a {mode} would." for mode in modes]
 
 
 async def test_a_mode_without_a_row_has_the_fallback() -> None:
@@ -381,3 +390,76 @@ async def test_tokens_are_counted_for_each_answer(bench: Bench, monkeypatch: pyt
     assert counted[0] == 38
     assert counted[1] > 1
     assert counted[2] == 0
+
+
+def answering_replicas(pauses: Callable[[int], float]) -> tuple[Replicas, list[Answer]]:
+    """Processes of one bot whose model says three words, with a pause before each."""
+    answers: list[Answer] = []
+
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+        pause_s = pauses(number)
+
+        @bot.on_turn
+        async def answer(ctx: Context) -> None:
+            said = (pause_s, f"{number}:so ", pause_s, "it ", pause_s, "is", AnswerEnd("stop", 31, 7))
+            answers.append(await ctx.answer(Scripted(stage.clock, *said)))
+            await ctx.sleep(5)
+
+        return bot
+
+    stage = Replicas(make)
+    return stage, answers
+
+
+async def test_a_replica_that_takes_over_in_the_middle_asks_the_model_anew() -> None:
+    stage, _ = answering_replicas(lambda _: 5.0)
+    async with stage:
+        first = await stage.start()
+        await stage.start()
+        question = await stage.say("is it?")
+        await stage.clock.advance(7)
+        first.kill()
+        await stage.clock.advance(60)
+        told = [(m.content, m.status, m.reply_to) for m in stage.room.said]
+        assert told == [
+            ("1:so ", MessageStatus.STOPPED, question.id),
+            ("2:so it is", MessageStatus.FINAL, question.id),
+        ]
+
+
+async def test_a_replica_that_takes_over_a_whole_answer_asks_no_model() -> None:
+    stage, answers = answering_replicas(lambda _: 1.0)
+    async with stage:
+        first = await stage.start()
+        await stage.start()
+        await stage.say("is it?")
+        await stage.clock.advance(4)
+        first.kill()
+        await stage.clock.advance(60)
+        assert stage.said == ["1:so it is"]
+    assert [(a.text, a.finish_reason, a.prompt_tokens, a.completion_tokens) for a in answers] == [
+        ("1:so it is", "stop", 31, 7)
+    ] * 2
+
+
+async def test_who_stops_the_answer_ends_the_models_work(bench: Bench) -> None:
+    model = bench.model("It ", 3600.0, "is.")
+    bot = Bot("Bea")
+
+    @bot.on_turn
+    async def answer(ctx: Context) -> None:
+        bench.answers.append(await ctx.answer(model))
+
+    task = asyncio.create_task(bot.serve(bench.room, clock=bench.clock, on_unhandled=bench.errors.append).run())
+    bench.room.say("ada", "why?")
+    await bench.clock.advance(1)
+    assert not model.is_closed
+    bench.room.stop(bench.room.said[-1].id)
+    await bench.clock.advance(0)
+    assert model.is_closed
+    assert (bench.room.said[-1].content, bench.room.said[-1].status) == ("It ", MessageStatus.STOPPED)
+    assert [(a.text, a.finish_reason) for a in bench.answers] == [("It ", "stopped")]
+    assert bench.errors == []
+    task.cancel()
+    await asyncio.wait({task})

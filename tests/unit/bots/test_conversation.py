@@ -129,6 +129,21 @@ def test_what_others_said_after_the_question_has_its_own_answer() -> None:
     assert lines(heard(said, second)) == [("user", "<Ada> one?"), ("assistant", "One."), ("user", "<Bob> two?")]
 
 
+def test_what_a_replica_has_left_of_the_answer_is_not_read() -> None:
+    said = Said()
+    question = said.by(ADA, "one?")
+    said.by(BEA, "It is", reply_to=question.id, status=MessageStatus.STOPPED)
+    assert lines(heard(said, question)) == [("user", "<Ada> one?")]
+    following = said.by(ADA, "go on")
+    assert lines(heard(said, following))[1:] == [("assistant", "It is"), ("user", "<Ada> go on")]
+
+
+def test_a_host_may_pick_what_the_bot_said_itself() -> None:
+    said = Said()
+    question = said.by(BEA, "I wonder.")
+    assert lines(heard(said, question)) == [("assistant", "I wonder."), ("user", YOUR_TURN)]
+
+
 def test_a_question_that_was_edited_counts_as_it_stands() -> None:
     said = Said()
     question = said.by(ADA, "wat?")
