@@ -13,7 +13,14 @@ from spaces_sdk.bots.insisting import pauses
 from spaces_sdk.bots.ledger import Ledger
 from spaces_sdk.clock import Clock
 from spaces_sdk.deadline import deadline
-from spaces_sdk.errors import ProtocolError, RateLimitedError, SessionClosedError, SpacesError
+from spaces_sdk.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitedError,
+    SessionClosedError,
+    SpacesError,
+)
 from spaces_sdk.session.tasks import TaskOwner, wait_for_event
 from spaces_sdk.turns import MOST_CLAIMS, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome, TurnStatus
 
@@ -179,8 +186,10 @@ class Claimer:
             pause_s = error.retry_after_s
         else:
             pause_s = next(self._pauses)
-            if not error.retryable:
-                logger.error("cannot claim turns: %s", error)
+            if isinstance(error, PermissionDeniedError | NotFoundError):
+                logger.info("turns are refused: %s", error)  # removed, perhaps: the session learns it too
+            elif not error.retryable:
+                logger.error("turns are not to be had: %s", error)
         self._not_before = self._clock.monotonic() + pause_s
 
     def _next_position(self, filing: Sequence[int] = ()) -> int | None:

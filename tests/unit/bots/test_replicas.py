@@ -222,11 +222,14 @@ async def test_one_that_leaves_gives_back_what_it_has_begun() -> None:
 
 
 async def test_a_long_call_keeps_its_turn() -> None:
+    called: list[int] = []
+
     def make(number: int) -> Bot:
         bot = Bot("Bea")
 
         @bot.on_message
         async def answer(ctx: Context) -> None:
+            called.append(number)
             await ctx.sleep(100)
             await ctx.reply(str(number))
 
@@ -237,7 +240,7 @@ async def test_a_long_call_keeps_its_turn() -> None:
         await stage.start()
         await stage.say("hi")
         await stage.clock.advance(130)
-        assert stage.said == ["1"]
+        assert (stage.said, called) == (["1"], [1])
 
 
 async def test_one_that_is_cut_off_is_taken_over_and_ends_its_call() -> None:
