@@ -3,7 +3,8 @@
     python examples/chat.py [NAME [ROOM_CODE]]
 
 It reads SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (`spaces up` prints both). What you type is said; Ctrl-D leaves.
-/stop ends what grows. For the host: /mode philosopher, /turns everyone, /moderator NAME.
+/stop ends what grows. For the host: /mode philosopher, /turns everyone (mention, first, round_robin, host_picks),
+/pick NAME lets a bot answer, /moderator NAME.
 """
 
 import asyncio
@@ -11,8 +12,8 @@ import sys
 from threading import Thread
 from uuid import UUID
 
-from spaces_sdk import MessageStatus, RoomSession, Spaces, SpacesError
-from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated
+from spaces_sdk import Message, MessageStatus, RoomSession, Spaces, SpacesError
+from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated, RoomJoined
 
 
 def show(text: str) -> None:
@@ -21,19 +22,28 @@ def show(text: str) -> None:
 
 
 async def watch(session: RoomSession) -> None:
-    growing: UUID | None = None
+    growing: UUID | None = None  # whose line it is
+    shown: dict[UUID, int] = {}  # characters of each message that grows
     async for event in session.events():
         match event:
-            case MessageChunk(message_id=message_id, text=text) if message := session.find_message(message_id):
-                show(text if growing == message_id else f"\n{message.display_name}: {text}")
-                growing = message_id
-            case MessageUpdated(message=message) if message.id == growing:
-                show(" (stopped)\n" if message.status is MessageStatus.STOPPED else "\n")
-                growing = None
-            case MessageReceived(message=message) if message.status is MessageStatus.FINAL:
+            case RoomJoined(messages=messages):
+                shown = {message.id: 0 for message in messages if message.status is MessageStatus.STREAMING}
+            case MessageReceived(message=message) if message.status is MessageStatus.STREAMING:
+                shown[message.id] = 0
+            case MessageReceived(message=message):
                 if session.me is None or message.user_id != session.me.user_id:
                     show(f"\n{message.display_name}: {message.content}\n")
                     growing = None
+            case MessageChunk(message_id=key) | MessageUpdated(message=Message(id=key)) if key in shown and (
+                message := session.find_message(key)
+            ):
+                more = message.content[shown[key] :]
+                show(more if growing == key else f"\n{message.display_name}: {more}")
+                growing, shown[key] = key, len(message.content)
+                if message.status is not MessageStatus.STREAMING:
+                    show(" (stopped)\n" if message.status is MessageStatus.STOPPED else "\n")
+                    growing = None
+                    del shown[key]
             case _:
                 pass
 
@@ -51,10 +61,9 @@ async def act(session: RoomSession, line: str) -> None:
             await session.update_room_state(mode=rest)
         case "/turns":
             await session.update_room_state(settings={"spaces": {"turn_mode": rest}})
-        case "/moderator":
-            for person in session.participants:
-                if person.display_name == rest:
-                    await session.set_role(person.user_id, "moderator")
+        case "/pick" | "/moderator":
+            for user_id in [person.user_id for person in session.participants if person.display_name == rest]:
+                await (session.give_turn(user_id) if word == "/pick" else session.set_role(user_id, "moderator"))
         case _:
             await session.send(line)
 

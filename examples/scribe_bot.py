@@ -80,7 +80,7 @@ async def begin(ctx: Context) -> None:
     changed.add(ctx.room.id)  # perhaps, while the bot was away
 
 
-@bot.on(MessageUpdated, from_bots=True, from_self=True)
+@bot.on(MessageUpdated, from_bots=True, from_self=True, claim=False)
 async def note_change(ctx: Context, event: MessageUpdated) -> None:
     changed.add(ctx.room.id)
 

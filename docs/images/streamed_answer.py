@@ -51,10 +51,9 @@ class Reciter:
 def reciting_bot(name: str, text: str, pause_s: float) -> Bot:
     bot = Bot(name)
 
-    @bot.on_message
+    @bot.on_turn
     async def answer(ctx: Context) -> None:
-        if ctx.message.content.startswith(f"@{name}"):
-            await ctx.answer(Reciter(text, pause_s))
+        await ctx.answer(Reciter(text, pause_s))
 
     return bot
 
@@ -82,8 +81,11 @@ class Heard:
                 self._message(at_s, message)
             case MessageChunk(message_id=key, text=text):
                 self.parts[key].append((at_s, text))
-            case MessageUpdated(message=message) if message.status is MessageStatus.STOPPED:
-                self.stopped[message.id] = at_s
+            case MessageUpdated(message=message):
+                shown = sum(len(text) for _, text in self.parts[message.id])
+                self.parts[message.id].append((at_s, message.content[shown:]))  # the last words may come with the end
+                if message.status is MessageStatus.STOPPED:
+                    self.stopped[message.id] = at_s
             case _:
                 pass
 
@@ -107,7 +109,7 @@ async def play() -> tuple[Heard, Heard]:
             return spaces
 
         host = await account("Ada")
-        room = await host.rooms.create_room("Friday jam")
+        room = await host.rooms.create_room("Friday jam", settings={"spaces": {"turn_mode": "mention"}})
         ada = await held.enter_async_context(host.join(room.id, display_name="Ada"))
         bob = await held.enter_async_context((await account("Bob")).join(room.room_code, display_name="Bob"))
         eve = (await account("Eve")).join(room.room_code, display_name="Eve")

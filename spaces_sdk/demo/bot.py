@@ -16,10 +16,10 @@ WORD_S = 0.06
 
 
 def make_sage() -> Bot:
-    """Counts who is there, tells a tale, or numbers without end."""
+    """Counts who is there, tells a tale, or numbers without end; when it is its turn, so when it is mentioned."""
     bot = Bot("Sage")
 
-    @bot.on_message
+    @bot.on_turn
     async def answer(ctx: Context) -> None:
         said = ctx.message.content.removeprefix("@Sage ")
         if said == "who is here?":

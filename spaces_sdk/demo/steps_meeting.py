@@ -21,6 +21,8 @@ from spaces_sdk.events import (
 from spaces_sdk.models import Kind, MessageType, Role
 
 PLACES = 3
+SETTINGS = {"spaces": {"turn_mode": "mention"}}
+"""A bot answers who mentions it."""
 
 
 async def sign_in(stage: Stage) -> None:
@@ -40,12 +42,14 @@ async def sign_in(stage: Stage) -> None:
 
 async def create_room(stage: Stage) -> None:
     """Ada makes a room; its code is what she tells the others."""
-    room = await stage.ada.spaces.rooms.create_room("Friday jam", max_participants=PLACES)
+    room = await stage.ada.spaces.rooms.create_room("Friday jam", max_participants=PLACES, settings=SETTINGS)
     stage.known_room = room
     stage.ledger.ids |= {"room_id": str(room.id), "room_code": room.room_code}
     check(len(room.room_code) == 6, expected="a code of 6 characters", seen=room.room_code)
     check(room.host_user_id == stage.ada.user_id, expected="Ada to be the host", seen=room.host_user_id)
-    stage.ledger.note(f'"{room.name}", code {room.room_code}, {room.max_participants} places')
+    stage.ledger.note(
+        f'"{room.name}", code {room.room_code}, {room.max_participants} places; a bot answers who mentions it'
+    )
 
 
 async def join_by_code(stage: Stage) -> None:

@@ -139,6 +139,15 @@ async def test_the_examples_meet_in_one_room(people: People, tmp_path: Path) -> 
         assert "Bridge: All is green" in out.decode()
 
 
+async def test_in_the_debate_each_speaks_when_the_host_picks_it(people: People, tmp_path: Path) -> None:
+    more = {"SUPABASE_SECRET_KEY": people.project.secret_key, "OPENAI_MODEL": ""}
+    async with _program(people, tmp_path, "debate_bots.py", "Is tea better than coffee?", **more) as program:
+        out, _ = await asyncio.wait_for(program.communicate(), 2 * WITHIN_S)
+    assert program.returncode == 0, out.decode()
+    said = re.findall(r"^(Pro|Con): \(canned\) (.+)$", out.decode(), re.MULTILINE)
+    assert [name for name, _ in said] == ["Pro", "Con", "Pro", "Con"]
+
+
 async def test_the_echo_bot_answers_as_a_bot(people: People) -> None:
     email, password = await people.account("Echo", is_bot=True)
     ada = await people.person("Ada")

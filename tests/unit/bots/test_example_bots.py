@@ -213,6 +213,14 @@ async def test_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await status({"id": "last", "text": "free again"}) == 202
 
 
+async def test_debate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_MODEL", raising=False)
+    module = _module("debate_bots")
+    said = re.compile(r"\(canned\) .+")
+    await dialog(module.pro, [("ada", "Is tea better than coffee?", said)])
+    await dialog(module.con, [("ada", "I am for it.", said)])
+
+
 @asynccontextmanager
 async def _post_to(door: type[BaseHTTPRequestHandler]) -> AsyncGenerator[Callable[..., Awaitable[int]]]:
     """The example's own door on a free port, and a client of it."""
