@@ -34,6 +34,9 @@ class Config:
     stream_lease_s: float = 30
     streams_per_user: int = 5
     invitations_per_room: int = 100
+    turn_lease_s: float = 15
+    turn_offer_s: float = 5
+    turns_per_user: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def default_limits() -> dict[str, Limit]:
         "send": Limit(20, 5),
         "send_bot": Limit(40, 10),
         "stream": Limit(20, 10),
+        "turn": Limit(60, 20),
         "signal": Limit(30, 10),
         "signal_room": Limit(4, 2),
         "moderation": Limit(20, 20 / 60),

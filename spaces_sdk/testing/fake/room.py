@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spaces_sdk.models import JsonObject, Message, MessageStatus, Page, SyncPage
-from spaces_sdk.testing.fake.messages import Messages
 from spaces_sdk.testing.fake.refusals import fail
+from spaces_sdk.testing.fake.turns import Turns
 
 ROW_BYTES = 600
 """What a message weighs beside its text."""
 
 
-class FakeRoom(Messages):
+class FakeRoom(Turns):
     """A room of the fake backend. Its methods ask nobody whether they may: the database's functions do.
 
     Attributes:

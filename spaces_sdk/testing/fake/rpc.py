@@ -17,14 +17,15 @@ from spaces_sdk.testing.fake.functions.connections import ConnectionFunctions
 from spaces_sdk.testing.fake.functions.invitations import InvitationFunctions
 from spaces_sdk.testing.fake.functions.moderation import ModerationFunctions
 from spaces_sdk.testing.fake.functions.streams import StreamFunctions
+from spaces_sdk.testing.fake.functions.turns import TurnFunctions
 from spaces_sdk.testing.fake.refusals import Refusal
 from spaces_sdk.testing.fake.tables import Account, Tables
 
 RETRY_PAUSE_S: Final = 0.2
-IDS: Final = frozenset({"p_id", "p_reply_to", "p_connection_id"})
+IDS: Final = frozenset({"p_id", "p_reply_to", "p_holder"})
 
 
-class Functions(InvitationFunctions, ConnectionFunctions, StreamFunctions, ModerationFunctions):
+class Functions(InvitationFunctions, ConnectionFunctions, StreamFunctions, ModerationFunctions, TurnFunctions):
     """All functions of the database, for one caller."""
 
     def schema_version(self) -> int:

@@ -146,6 +146,8 @@ class MessageFunctions(Rights):
         message = self.message_in(room, message_id)
         if not is_moderating and message.user_id != self.me:
             fail("not_allowed", "it is not yours", "Its author, the host and moderators delete a message.")
+        if message.status is MessageStatus.STREAMING and message.user_id != self.me:
+            room.end_turns_of(message)
         if message.status is not MessageStatus.DELETED:
             room.reactions.pop(message_id, None)
             room.streams.pop(message_id, None)

@@ -13,6 +13,7 @@ from spaces_sdk.testing.fake.rights import Rights
 from spaces_sdk.testing.fake.room import FakeRoom
 from spaces_sdk.testing.fake.settings import check_settings, merge_patch
 from spaces_sdk.testing.fake.tables import Admission
+from spaces_sdk.testing.fake.turns import TurnRules
 
 T = TypeVar("T")
 
@@ -123,7 +124,8 @@ class RoomFunctions(Rights):
             if not new.is_active:
                 self._close(room)
             room.last_activity = room.now()
-            room.set_state(**changes)
+            resumes_at = room.resumes_at(TurnRules.of(new.settings))  # another limit may be reached, or not any more
+            room.set_state(**changes, bots_resume_at=resumes_at)
         return {"ok": True, "room": room.room(), "state": room.state, "head": room.head}
 
     def delete_room(self, room_id: UUID) -> JsonObject:

@@ -66,6 +66,8 @@ class StreamFunctions(MessageFunctions):
         if not (is_asked or may_moderate("stop_stream", self.role_in(room), theirs, is_self=is_own)):
             hint = "Its author, who was answered, the host and moderators stop a message."
             fail("not_allowed", "it neither is yours nor answers you", hint)
+        if message.status is MessageStatus.STREAMING and not is_own:
+            room.end_turns_of(message)
         message = room.finish(message_id, MessageStatus.STOPPED)
         return {"ok": True, "message": message, "head": room.head}
 
