@@ -12,7 +12,7 @@ bot.run("XJ9K2M")
 ```
 """
 
-from spaces_sdk.bots.answering import Answer, AnswerOptions
+from spaces_sdk.bots.answers import Answer, AnswerOptions
 from spaces_sdk.bots.bot import Bot
 from spaces_sdk.bots.canned import CannedModel
 from spaces_sdk.bots.checks import Check, host_only, moderators_only

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from spaces_sdk.bots.answers import APOLOGY, Answer, AnswerOptions
 from spaces_sdk.bots.conversation import FAILED, Brief, conversation
 from spaces_sdk.bots.errors import ModelError
-from spaces_sdk.bots.models import AnswerEnd, ChatMessage, LimitedModel, Model
+from spaces_sdk.bots.models import LONGEST_REASON, AnswerEnd, ChatMessage, LimitedModel, Model
 from spaces_sdk.bots.patience import Patience, patience
 from spaces_sdk.bots.personas import Personas
 from spaces_sdk.bots.pieces import AnswerText, estimated_tokens
@@ -24,57 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", int, float)
 
-APOLOGY: Final = "Sorry, I cannot answer just now."
 LONGEST: Final = {MessageType.AI_RESPONSE: 200_000}
 LONGEST_OF_PEOPLE: Final = 8000
 """The lengths of messages in the migrations."""
-
-
-class AnswerOptions(TypedDict, total=False):
-    """How `ctx.answer` answers.
-
-    Attributes:
-        instructions: What the bot is told beside the persona of the mode; empty by default.
-        history: Most messages that the model reads, over 0; 20 by default. A session holds the newest 200.
-        max_chars: Most characters of them together, over 0; 8000 by default.
-        max_tokens: Most tokens of the answer, over 0. A `LimitedModel` is told, any other is cut by an estimate.
-        first_token_timeout_s: Longest wait for the first sign of life, in seconds; 60 by default.
-        idle_timeout_s: Longest silence after it, in seconds; 30 by default.
-        apology: What is said when the model fails before its first word; empty for nothing.
-        metadata: Of the message, from its beginning.
-    """
-
-    instructions: str
-    history: int
-    max_chars: int
-    max_tokens: int | None
-    first_token_timeout_s: float
-    idle_timeout_s: float
-    apology: str
-    metadata: JsonObject
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What `ctx.answer` has said; the message's metadata says the same.
-
-    Attributes:
-        text: What was written.
-        finish_reason: `stop`, `length`, `content_filter` …; `stopped` if somebody ended the message.
-        mode: The room's mode whose persona it was.
-        is_counted: The tokens are the model's own count; else they are estimated.
-        first_token_ms: From the call to the first word; None if there was none.
-    """
-
-    text: str
-    finish_reason: str
-    model: str
-    mode: str
-    prompt_tokens: int
-    completion_tokens: int
-    is_counted: bool
-    first_token_ms: int | None
-    total_ms: int
 
 
 class Answering:
@@ -153,7 +105,7 @@ class Answering:
         """What another replica has said, before it could say that it had."""
         told = message.metadata
         prompt, completion = _count(told.get("prompt_tokens")), _count(told.get("completion_tokens"))
-        self._end = AnswerEnd(str(told.get("finish_reason", "stopped")), prompt, completion)
+        self._end = AnswerEnd(str(told.get("finish_reason", "stopped"))[:LONGEST_REASON], prompt, completion)
         self._said.append(message.content)
         return self._answer()
 
@@ -162,9 +114,13 @@ class Answering:
         messages = await self._messages()
         failure: Exception | None = None
         try:
+            pieces = aiter(self._model.answer(messages))
+        except Exception as error:  # noqa: BLE001 - a model is anybody's code; its failure is told when it is known
+            return error
+        try:
             async with (
                 patience(self._clock, first_s=self._first_s, next_s=self._idle_s) as waiting,
-                _closing(self._model.answer(messages)) as pieces,
+                _closing(pieces),
             ):
                 failure = await self._copy(pieces, waiting, out)
         except TimeoutError:
@@ -184,7 +140,7 @@ class Answering:
                 piece = await anext(pieces)
             except StopAsyncIteration:
                 break
-            except Exception as error:  # noqa: BLE001 - a model is anybody's code; its failure is told when it is known
+            except Exception as error:  # noqa: BLE001 - as above
                 return error
             waiting.heard()
             self._is_heard = True
@@ -287,10 +243,10 @@ def _over_0(value: T, name: str) -> T:
 
 
 @asynccontextmanager
-async def _closing(pieces: AsyncIterator[str | AnswerEnd]) -> AsyncGenerator[AsyncIterator[str | AnswerEnd]]:
+async def _closing(pieces: AsyncIterator[object]) -> AsyncGenerator[None]:
     """Close the iterator at the end, if it is one that can be closed."""
     try:
-        yield pieces
+        yield
     finally:
         close = getattr(pieces, "aclose", None)
         if close is not None:

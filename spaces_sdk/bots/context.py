@@ -10,7 +10,8 @@ from typing import Final, TypeVar, Unpack
 from uuid import UUID, uuid5
 
 from spaces_sdk.bots.activity import Activity
-from spaces_sdk.bots.answering import Answer, Answering, AnswerOptions
+from spaces_sdk.bots.answering import Answering
+from spaces_sdk.bots.answers import Answer, AnswerOptions
 from spaces_sdk.bots.models import Model
 from spaces_sdk.bots.personas import Personas
 from spaces_sdk.bots.port import SessionPort

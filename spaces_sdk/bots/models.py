@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
+
+LONGEST_REASON: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,20 @@ class AnswerEnd:
         finish_reason: Why it ended: `stop`, `length`, `content_filter` …
         prompt_tokens: What the conversation counted; None: not known.
         completion_tokens: What the answer counted; None: not known.
+
+    Raises:
+        ValueError: A count is below 0, or the reason has more than 40 characters.
     """
 
     finish_reason: str = "stop"
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.finish_reason) > LONGEST_REASON:
+            raise ValueError(f"a finish reason has at most {LONGEST_REASON} characters")
+        if (self.prompt_tokens or 0) < 0 or (self.completion_tokens or 0) < 0:
+            raise ValueError("a count of tokens is 0 or more")
 
 
 class Model(Protocol):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import urlsplit
 
 from spaces_sdk.bots.errors import ModelError
-from spaces_sdk.bots.models import AnswerEnd, ChatMessage
+from spaces_sdk.bots.models import LONGEST_REASON, AnswerEnd, ChatMessage
 from spaces_sdk.bots.openai_failures import LONGEST_PAUSE_S, Failure, judge
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.deadline import deadline
@@ -217,7 +217,7 @@ class _End:
         choice = cast("list[object]", choices)[0]
         reason = getattr(choice, "finish_reason", None)
         if isinstance(reason, str):
-            self.reason = reason[:40]
+            self.reason = reason[:LONGEST_REASON]
         delta = getattr(choice, "delta", None)
         for name in ("content", "refusal"):
             text = getattr(delta, name, None)

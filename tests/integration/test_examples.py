@@ -14,10 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from spaces_sdk.events import MessageReceived, ParticipantJoined
+from spaces_sdk.events import MessageReceived, MessageUpdated, ParticipantJoined
 from spaces_sdk.local.ports import free_port
-from spaces_sdk.models import MessageType
+from spaces_sdk.models import MessageStatus, MessageType
 from tests.integration.people import People
+from tests.support.openai_server import OpenAIServer, saying
 
 pytestmark = pytest.mark.integration
 
@@ -175,3 +176,25 @@ async def test_the_echo_bot_answers_as_a_bot(people: People) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_the_ai_host_speaks_through_a_model(people: People, tmp_path: Path) -> None:
+    email, password = await people.account("Host", is_bot=True)
+    ada = await people.person("Ada")
+    room = await ada.spaces.rooms.create_room("Friday jam", mode="playful")
+    visit = await people.enter(ada, room)
+    async with OpenAIServer().running() as server:
+        server.replies(saying("It", " is."))
+        account = {"SPACES_BOT_EMAIL": email, "SPACES_BOT_PASSWORD": password}
+        model = {"OPENAI_MODEL": "small", "OPENAI_API_KEY": "sk-4711", "OPENAI_BASE_URL": server.url}
+        async with _program(people, tmp_path, "ai_host_bot.py", room.room_code, **account, **model) as process:
+            await visit.sees(ParticipantJoined, lambda e: e.participant.display_name == "Host", WITHIN_S)
+            said = await visit.session.send("why?")
+            answer = await visit.sees(
+                MessageUpdated, lambda e: e.message.reply_to == said.id and e.message.status is MessageStatus.FINAL
+            )
+            await ada.spaces.rooms.delete_room(room.id)
+            out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        assert process.returncode == 0, out.decode()
+        assert (answer.message.content, answer.message.metadata["mode"]) == ("It is.", "playful")
+        assert "sk-4711" not in out.decode()

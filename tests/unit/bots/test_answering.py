@@ -270,6 +270,37 @@ async def test_what_a_model_raises_comes_as_it_is(bench: Bench) -> None:
     assert [repr(error) for error in bench.errors] == ["KeyError('mine')", "TimeoutError('its own')"]
 
 
+class NoIterator:
+    """Forgot to `yield`."""
+
+    name = "forgetful"
+
+    def answer(self, messages: Sequence[ChatMessage], /) -> AsyncIterator[str]:
+        return ["yes"]  # pyright: ignore[reportReturnType]
+
+
+class Refusing:
+    """Fails before it has begun."""
+
+    name = "refusing"
+
+    def answer(self, messages: Sequence[ChatMessage], /) -> AsyncIterator[str]:
+        raise LookupError("no weights")
+
+
+@pytest.mark.parametrize(("model", "error"), [(NoIterator(), "TypeError"), (Refusing(), "LookupError")])
+async def test_a_model_that_does_not_even_begin(bench: Bench, model: Model, error: str) -> None:
+    message = await bench.ask(model)
+    assert (message.content, message.metadata["finish_reason"]) == ("Sorry, I cannot answer just now.", "error")
+    assert [type(each).__name__ for each in bench.errors] == [error]
+
+
+@pytest.mark.parametrize("wrong", [{"prompt_tokens": -1}, {"completion_tokens": -1}, {"finish_reason": "x" * 41}])
+def test_an_end_that_is_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"at most 40|0 or more"):
+        AnswerEnd(**wrong)
+
+
 async def test_an_apology_is_not_told_to_the_model(bench: Bench) -> None:
     await bench.ask(bench.model(), apology="Not now.")
     assert bench.room.said[-1].content == "Not now."
