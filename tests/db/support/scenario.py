@@ -31,6 +31,9 @@ _FACTS = """select
                     order by created_at)
    from spaces.connections c where room_id = %(room_id)s) as connections,
   (select jsonb_agg(to_jsonb(b)) from spaces.bans b where room_id = %(room_id)s) as bans,
+  (select jsonb_agg(to_jsonb(b) order by user_id) from spaces.bots b where room_id = %(room_id)s) as bots,
+  (select jsonb_agg(to_jsonb(t) order by position, purpose) from spaces.turns t where room_id = %(room_id)s) as turns,
+  (select jsonb_agg(to_jsonb(t)) from spaces.room_turns t where room_id = %(room_id)s) as room_turns,
   (select jsonb_agg(to_jsonb(a) - 'id' order by id) from spaces.audit a where room_id = %(room_id)s) as acts,
   (select jsonb_agg(to_jsonb(m) order by test_order) from realtime.messages m
    where split_part(topic, ':', 2) = %(room_id)s::text) as published"""
@@ -41,7 +44,7 @@ _ORDER = re.compile(r'"test_order": \d+')
 class Scene:
     """A room with its host and Bob online, Idle whose lease has run out unnoticed, and a newcomer at the door.
 
-    Bob has said something.
+    Bob is a bot. He has said something, and Ada has asked something since.
     """
 
     space: Space
@@ -51,6 +54,9 @@ class Scene:
     newcomer: Member
     said_id: UUID
     said_seq: int
+    asked_id: UUID
+    asked_seq: int
+    holder: UUID
     message_id: UUID
     batch_ids: tuple[UUID, UUID]
     next_room_id: UUID
@@ -62,6 +68,8 @@ class Scene:
             self.space.id: "room",
             self.next_room_id: "next room",
             self.said_id: "what Bob has said",
+            self.asked_id: "what Ada has asked",
+            self.holder: "Bob's process",
             self.message_id: "message",
             self.batch_ids[0]: "first of the batch",
             self.batch_ids[1]: "second of the batch",
@@ -96,10 +104,12 @@ class Scene:
 async def set_scene(db: Database) -> Scene:
     """A new scene; its people and rooms are its own."""
     space = await open_space(db, await db.user("ada"))
-    ada, bob = await space.enter(space.host, "Ada"), await space.newcomer("Bob")
+    ada = await space.enter(space.host, "Ada")
+    bob = await space.newcomer("Bob", app_metadata={"spaces_kind": "bot"})
+    await space.call(bob, "enter_turns", p_takes_turns=True)
     idle = await space.newcomer("Idle")
     await space.expire(idle)
-    said = await space.say(bob, "hi")
+    said, asked = await space.say(bob, "hi"), await space.say(ada, "who are you?")
     newcomer = await db.user("newcomer")
     await space.admit(newcomer)
     return Scene(
@@ -110,6 +120,9 @@ async def set_scene(db: Database) -> Scene:
         Member(newcomer, uuid4()),
         UUID(said["id"]),
         said["seq"],
+        UUID(asked["id"]),
+        asked["seq"],
+        uuid4(),
         uuid4(),
         (uuid4(), uuid4()),
         uuid4(),
@@ -149,6 +162,16 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
     ),
     "delete_message": lambda s: _call(s.ada.actor, "delete_message", p_room_id=s.space.id, p_message_id=s.said_id),
     "react": lambda s: _call(s.bob.actor, "react", p_room_id=s.space.id, p_message_id=s.said_id, p_emoji="👍"),
+    "claim_turns": lambda s: _call(
+        s.bob.actor,
+        "claim_turns",
+        p_room_id=s.space.id,
+        p_holder=s.holder,
+        p_claims=[{"position": s.asked_seq, "purpose": "answer"}],
+    ),
+    "give_turn": lambda s: _call(
+        s.ada.actor, "give_turn", p_room_id=s.space.id, p_user_id=s.bob.id, p_message_id=s.asked_id
+    ),
     "mark_read": lambda s: _call(s.bob.actor, "mark_read", p_room_id=s.space.id, p_seq=s.said_seq),
     "update_room_state": lambda s: _call(
         s.ada.actor, "update_room_state", p_room_id=s.space.id, p_changes={"mode": "playful"}
@@ -163,7 +186,7 @@ WRITES: dict[str, Callable[[Scene], Call]] = {
     "delete_room": lambda s: _call(s.ada.actor, "delete_room", p_room_id=s.space.id),
     "kick_participant": lambda s: _call(s.ada.actor, "kick_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
     "set_participant_kind": lambda s: _call(
-        s.ada.actor, "set_participant_kind", p_room_id=s.space.id, p_user_id=s.bob.id, p_kind="bot"
+        s.ada.actor, "set_participant_kind", p_room_id=s.space.id, p_user_id=s.bob.id, p_kind="human"
     ),
     "ban_participant": lambda s: _call(s.ada.actor, "ban_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
     "unban_participant": lambda s: _call(s.ada.actor, "unban_participant", p_room_id=s.space.id, p_user_id=s.bob.id),
