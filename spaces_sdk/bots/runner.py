@@ -90,11 +90,11 @@ def run_from_env(bot: Servable, rooms: Sequence[str]) -> None:
     if not all(credentials):
         raise ConfigError(
             f"cannot run the bot: {EMAIL_VARIABLE} or {PASSWORD_VARIABLE} is not set",
-            hint="`spaces bot create NAME` makes an account and prints both",
+            hint="`spaces bot create NAME > bot.env` makes an account; `set -a; . ./bot.env` puts it into this shell",
         )
     if not rooms:
         raise UsageError(
-            "cannot run the bot: no room is named", hint="pass the code of a room, or set SPACES_BOT_ROOMS"
+            "cannot run the bot: no room is named", hint="name one with --room CODE, or in SPACES_BOT_ROOMS"
         )
     spaces = Spaces.from_env()
     if not logging.getLogger().handlers:

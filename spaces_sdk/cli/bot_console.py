@@ -20,6 +20,9 @@ from spaces_sdk.testing import MemoryRoom
 
 YOU: Final = "you"
 LAST_WORDS_S: Final = 5.0
+HELP: Final = (
+    "/as bob speaks as somebody else, /mode philosopher changes the mode, /stop ends what grows, Ctrl-D leaves."
+)
 
 
 class ConsoleRoom(MemoryRoom):
@@ -48,16 +51,21 @@ class ConsoleRoom(MemoryRoom):
             case _:
                 pass
 
+    def stop_growing(self) -> None:
+        """End what the bot is saying."""
+        for message_id in tuple(self._texts):
+            self.stop(message_id)
+
     def remark(self, text: str) -> None:
         """What nobody said."""
         self._lines.line(f"# {text}")
 
 
 async def talk(bot: Bot) -> None:
-    """Say each line of stdin to the bot, until its end or Ctrl-C. `/as bob` goes on as somebody else."""
+    """Say each line of stdin to the bot, until its end or Ctrl-C."""
     room = ConsoleRoom(SystemClock(), bot.name)
     served = bot.serve(room, clock=SystemClock())
-    typer.echo(f"# {bot.name} is here; you are the host. `/as bob` speaks as somebody else, Ctrl-D ends.", err=True)
+    typer.echo(f"# {bot.name} is here; you are the host. {HELP}", err=True)
     lines: asyncio.Queue[str] = asyncio.Queue()
     # A daemon: nothing can wake a thread that waits for the terminal, and the command must end all the same.
     Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True).start()
@@ -65,14 +73,10 @@ async def talk(bot: Bot) -> None:
     name = YOU
     try:
         while line := await lines.get():
-            text = line.strip()
-            if text.startswith("/as "):
-                name = text.removeprefix("/as ").strip() or YOU
-            elif text:
-                try:
-                    room.say(name, text)
-                except SpacesError as error:
-                    room.remark(str(error))
+            try:
+                name = _act(room, name, line.strip())
+            except SpacesError as error:
+                room.remark(str(error))
         for _ in range(int(LAST_WORDS_S / 0.05)):
             await asyncio.sleep(0.05)
             if room.is_read and served.activity.is_quiet:
@@ -81,6 +85,23 @@ async def talk(bot: Bot) -> None:
         room.end()
         serving.cancel()
         await asyncio.wait({serving})
+
+
+def _act(room: ConsoleRoom, name: str, text: str) -> str:
+    """Do what a line says, and return who speaks from then on."""
+    word, _, rest = text.partition(" ")
+    match word:
+        case "":
+            pass
+        case "/as":
+            return rest.strip() or YOU
+        case "/mode":
+            room.steer(mode=rest.strip())
+        case "/stop":
+            room.stop_growing()
+        case _:
+            room.say(name, text)
+    return name
 
 
 def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:

@@ -147,3 +147,36 @@ async def test_the_moderator_mutes_who_floods(people: People) -> None:
             await visit.session.send(f"flood {index}")
         await host.sees(ParticipantUpdated, lambda e: e.participant.user_id == bob.user_id and e.participant.is_muted)
         await host.sees(MessageReceived, lambda e: e.message.content == "Bob takes a break of a minute.")
+
+
+SLOW = """
+from spaces_sdk import Bot
+bot = Bot("Bea")
+
+@bot.on_message
+async def count(ctx):
+    async with ctx.stream() as out:
+        for number in range(100_000):
+            await out.write(f"{number} ")
+            await ctx.sleep(0.001)
+"""
+
+
+async def test_in_the_console_an_answer_grows_and_is_stopped(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(SLOW, "utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spaces_sdk.cli.main", "bot", "run", "slow.py", "--console"),
+        cwd=tmp_path,
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"/mode nonsense\n/as bob\ncount\n")
+    assert (await process.stdout.readline()).startswith(b"# cannot update the room's state: unknown mode")
+    assert await process.stdout.readexactly(13) == b"Bea: 0 1 2 3 "
+    process.stdin.write(b"/stop\n")
+    process.stdin.close()
+    out, _ = await process.communicate()
+    assert out.endswith(b" (stopped)\n")
+    assert process.returncode == 0
