@@ -11,6 +11,7 @@ from typing import Final
 from spaces_sdk.bots.activity import Activity
 from spaces_sdk.bots.claimer import Claimer
 from spaces_sdk.bots.context import Context, RoomTools
+from spaces_sdk.bots.errors import ModelError
 from spaces_sdk.bots.growing import GrowingMessages
 from spaces_sdk.bots.handlers import Handlers, RoomHook, Timer
 from spaces_sdk.bots.insisting import insist
@@ -230,7 +231,8 @@ class Dispatcher:
 
 
 def _log(error: Exception) -> None:
-    logger.error("a handler failed: %s", error, exc_info=error)
+    # Where a model failed is not in our code: its text says it all.
+    logger.error("a handler failed: %s", error, exc_info=None if isinstance(error, ModelError) else error)
 
 
 def _bound(function: RoomHook, ctx: Context) -> Call:

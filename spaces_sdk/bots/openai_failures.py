@@ -69,7 +69,8 @@ def judge(error: Exception, cannot: str, *, key: str, clock: Clock) -> Failure:
 
 
 def _unreachable(reason: BaseException, cannot: str) -> Failure:
-    return Failure(_error(f"{cannot}: {type(reason).__name__}", "model_unreachable", True), may_try_again=True)
+    text = f"{cannot}: the connection failed ({type(reason).__name__})"
+    return Failure(_error(text, "model_unreachable", True), may_try_again=True)
 
 
 def _judge_status(status: int, headers: dict[str, str], error: object, cannot: str, key: str, clock: Clock) -> Failure:

@@ -116,7 +116,9 @@ class OpenAIServer:
     requests: list[Request] = field(default_factory=list[Request])
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     _script: deque[Reply] = field(default_factory=deque[Reply])
-    _open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
+    _open: dict[asyncio.Task[None], asyncio.StreamWriter] = field(
+        default_factory=dict[asyncio.Task[None], asyncio.StreamWriter]
+    )
 
     def replies(self, *replies: Reply) -> None:
         """From now on, answer so."""
@@ -131,13 +133,17 @@ class OpenAIServer:
             yield self
         finally:
             server.close()
-            for writer in self._open:
+            for writer in self._open.values():
                 writer.close()
+            if self._open:
+                await asyncio.wait(set(self._open))
             await server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The requests of one connection, one after the other."""
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
         try:
             while not writer.is_closing() and (request := await _read_request(reader)) is not None:
                 exchange = Exchange(request, reader, writer)
@@ -148,7 +154,7 @@ class OpenAIServer:
         except ConnectionError:
             self.exchanges[-1].is_gone.set()
         finally:
-            self._open.discard(writer)
+            self._open.pop(task)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()

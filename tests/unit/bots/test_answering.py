@@ -264,6 +264,25 @@ async def test_a_failure_in_the_middle_keeps_what_was_said(
     assert model.is_closed
 
 
+async def test_without_on_error_a_failed_model_is_one_line_of_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = Bot("Bea")
+
+    @bot.on_message
+    async def answer(ctx: Context) -> None:
+        await ctx.answer(bench.model(ModelError("cannot answer with small: no", code="model_refused")))
+
+    task = asyncio.create_task(bot.serve(bench.room, clock=bench.clock).run())
+    bench.room.say("ada", "why?")
+    await bench.clock.advance(1)
+    task.cancel()
+    await asyncio.wait({task})
+    assert [(record.message, record.exc_info) for record in caplog.records] == [
+        ("a handler failed: cannot answer with small: no", None)
+    ]
+
+
 async def test_what_a_model_raises_comes_as_it_is(bench: Bench) -> None:
     await bench.ask(bench.model(KeyError("mine")))
     await bench.ask(bench.model("so ", TimeoutError("its own")))
