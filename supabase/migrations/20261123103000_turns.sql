@@ -53,7 +53,7 @@ revoke all on table spaces.turns from public, anon, authenticated, service_role;
 comment on table spaces.turns is 'Claims of bots on pieces of work; written under the room''s lock, gone a day after they were changed last.';
 comment on column spaces.turns.id is 'Told to the bot alone: the ids of what it says are made of it, so that a copy that takes over says the same.';
 comment on column spaces.turns.position is 'seq of the message, pos of another step; 0 for standing work that never ends.';
-comment on column spaces.turns.message_id is 'What is answered; not a reference, because a claim outlives nothing that matters.';
+comment on column spaces.turns.message_id is 'What is answered. No reference: a claim is gone in a day, and messages go with their room.';
 comment on column spaces.turns.state is
   'waiting: nobody''s yet; offered: this bot''s until expires_at; held: holder''s until then.';
 comment on column spaces.turns.holder is 'The copy of the bot that does it.';
