@@ -66,7 +66,7 @@ bench-db: $(VENV)/.ready ## What the database costs, as ratios; fails where it d
 bench-session: $(VENV)/.ready ## What a message costs who hears it, sends a second, 500 sessions in a process; fails beyond its limits
 	$(BIN)/python -m benchmarks.session $(ARGS)
 
-bench-bots: $(VENV)/.ready ## How soon a bot's answer is heard and stopped, beside raw websockets; fails beyond its limits
+bench-bots: $(VENV)/.ready ## How soon a bot's answer is heard, stopped and claimed, beside raw websockets; fails beyond its limits
 	$(BIN)/python -m benchmarks.bots $(ARGS)
 
 bench-edge: $(VENV)/.ready ## What the REST service costs beside PostgREST, as ratios

@@ -1,6 +1,6 @@
-"""Measure how soon an answer is heard and stopped, as ratios within one run.
+"""Measure how soon an answer is heard, stopped and claimed, as ratios within one run.
 
-    python -m benchmarks.bots [--json PATH] [--write-docs] [--only growing|stopping]
+    python -m benchmarks.bots [--json PATH] [--write-docs] [--only growing|stopping|claiming]
 
 Exit 1: a number is beyond its limit.
 """
@@ -16,12 +16,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.bots import growing, stopping
+from benchmarks.bots import claiming, growing, stopping
 from benchmarks.db.report import Report
 from benchmarks.session.people import Stage
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-PARTS = {"growing": growing.of_tokens, "stopping": stopping.of_stops}
+PARTS = {"growing": growing.of_tokens, "stopping": stopping.of_stops, "claiming": claiming.of_claims}
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
