@@ -30,14 +30,15 @@ async def talk(ctx: Context) -> None:
 @bot.command(cooldown_s=10)
 async def mode(ctx: Context, name: str = "") -> None:
     """Tell the mode; with a name, change it."""
+    state = ctx.state
     if name:
         try:
-            await ctx.session.update_room_state(mode=name.lower())
+            state = await ctx.session.update_room_state(mode=name.lower())
         except PermissionDeniedError:
             raise CommandError("only the room's host changes its mode") from None
         except InvalidRequestError as error:
             raise CommandError(f"there is no such mode. {error.hint}") from None
-    await ctx.reply(f"The mode is {ctx.state.mode}.")
+    await ctx.reply(f"The mode is {state.mode}.")
 
 
 if __name__ == "__main__":

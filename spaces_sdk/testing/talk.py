@@ -1,4 +1,4 @@
-"""A bot in a room without a server, on a clock that the test turns."""
+"""A bot in a room of a fake backend, on a clock that the test turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 from spaces_sdk.bots import Bot
 from spaces_sdk.models import Message, MessageStatus, Role
 from spaces_sdk.testing.clock import VirtualClock, settle
-from spaces_sdk.testing.room import MemoryRoom
+from spaces_sdk.testing.talk_room import TalkRoom
 
 POLL_S = 0.002
 
@@ -19,6 +19,8 @@ class Talk:
 
     Each call returns what the bot has said since the one before, once it has nothing left to do: all its handlers
     have ended, or wait for somebody (`ctx.wait_for`) or for time (`ctx.sleep`). Time passes by `wait` alone.
+
+    The bot is there by a real session; `room.backend.faults` breaks its network.
 
     Args:
         bot: Not changed by it; one bot may be in several at once.
@@ -38,14 +40,16 @@ class Talk:
         within_s: float = 5.0,
     ) -> None:
         self.clock = VirtualClock()
-        self.room = MemoryRoom(self.clock, bot.name, people, host=host, bot_role=bot_role)
+        self.room = TalkRoom(self.clock, bot.name, people, host=host, bot_role=bot_role)
+        self.session = self.room.join()
         self.errors: list[Exception] = []
-        self._served = bot.serve(self.room, clock=self.clock, on_unhandled=self.errors.append)
+        self._served = bot.serve(self.session, clock=self.clock, on_unhandled=self.errors.append)
         self._within_s = within_s
         self._heard = 0
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        await self.session.__aenter__()
         self._task = asyncio.create_task(self._served.run(), name="talk")
         await settle()
         return self
@@ -53,11 +57,22 @@ class Talk:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.room.end()
+        leaving = asyncio.create_task(self._leave(), name="talk-end")
+        while not leaving.done():
+            await self.clock.advance(1)
+        await leaving
+
+    async def _leave(self) -> None:
+        """As `Bot.start` does when it is cancelled: the handlers end, then the session."""
         if self._task is not None:
-            await settle()
-            self._task.cancel()
+            self.stop()
             await asyncio.wait({self._task})
+        await self.session.aclose()
+
+    def stop(self) -> None:
+        """The bot is told to leave; what it does then is its `on_close`."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def say(self, name: str, content: str) -> list[str]:
         """Somebody says something."""
@@ -100,9 +115,15 @@ class Talk:
             if self._task is not None and self._task.done():
                 self._task.result()
                 return
-            if self.room.is_read and self._served.activity.is_quiet:
+            if self._is_idle:
                 await settle()
-                if self.room.is_read and self._served.activity.is_quiet:
+                if self._is_idle:
                     return
             else:
                 await asyncio.sleep(POLL_S)
+
+    @property
+    def _is_idle(self) -> bool:
+        """The bot has heard what it can hear, and has nothing to do."""
+        is_behind = self.session.is_connected and self.session.position < self.room.head
+        return self._served.activity.is_quiet and not is_behind

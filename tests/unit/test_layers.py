@@ -31,9 +31,9 @@ LAYERS = [
     {"session"},
     {"client", "network"},
     {"bots"},
-    {"testing"},
     {"install"},
     {"local"},
+    {"testing"},
     {"demo", "cli"},
 ]
 """From the bottom up. A module imports what is in its own layer or below."""

@@ -156,12 +156,15 @@ class Members(RoomRows):
             self.read_seqs[user_id] = self.head
         fields: dict[str, Any] = {"is_online": (old is not None and old.is_online) or is_online}
         if former is not None and not former.is_kicked:  # who forgets a room comes back as another row
-            fields |= {"id": uuid4(), "joined_at": self.now(), "role": Role.MEMBER, "voice_since": None}
+            at = self.now()
+            fields |= {"id": uuid4(), "joined_at": at, "last_seen": at, "role": Role.MEMBER}
         if kind is Kind.BOT:
             fields["kind"] = kind
         if name is not None:
             fields["display_name"] = name
-        me = self.participants[user_id] = me.model_copy(update=fields | {"last_seen": self.now()})
+        if before is not None:
+            fields.setdefault("last_seen", self.now())
+        me = self.participants[user_id] = me.model_copy(update=fields)
         if old is None or me.is_online != old.is_online:
             self.step("room:participant-joined", {"participant": self.told(me)[0]})
         elif (me.display_name, me.kind) != (old.display_name, old.kind):

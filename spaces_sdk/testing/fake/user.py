@@ -8,6 +8,7 @@ from typing import Self
 from uuid import UUID
 from weakref import WeakSet
 
+from spaces_sdk.clock import Clock
 from spaces_sdk.errors import UsageError
 from spaces_sdk.rooms import RoomManager
 from spaces_sdk.session import RoomSession, SessionOptions
@@ -23,13 +24,13 @@ class FakeUser:
         name: The display name where `join` is given none.
     """
 
-    def __init__(self, tables: Tables, account: Account) -> None:
+    def __init__(self, tables: Tables, account: Account, *, clock: Clock | None = None) -> None:
         self.account = account
         self.name = account.name
         self.user_id = account.user_id
         self.rooms = RoomManager(FakeRpc(tables, account))
         self.realtime = FakeRealtime(tables.clock, tables.faults, account.user_id, tables.may_listen)
-        self._clock = tables.clock
+        self._clock = clock or tables.clock
         self._random = Random(tables.random.getrandbits(64))  # noqa: S311 - spreads retries, keeps no secret
         self._sessions: WeakSet[RoomSession] = WeakSet()
 

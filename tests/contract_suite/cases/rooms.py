@@ -51,6 +51,8 @@ async def a_code_opens_a_room_and_a_wrong_one_says_nothing(stage: Stage) -> None
     await stage.refused("invalid_argument", eve.rooms.join_room(room.id, None))
     joined = await eve.rooms.join_room(room.id, "eve")
     assert (joined.me.role, joined.connection_id, joined.state.name) == (Role.MEMBER, None, "Jam")
+    assert joined.me.last_seen == joined.me.joined_at
+    assert (await eve.rooms.join_room(room.id)).me.last_seen > joined.me.joined_at
     await stage.refused("invalid_room_code", eve.rooms.get_room_by_code("ABC"))
     other = "AAAAAA" if room.room_code != "AAAAAA" else "BBBBBB"
     await stage.refused("room_not_found", eve.rooms.get_room_by_code(other))

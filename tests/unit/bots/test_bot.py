@@ -78,8 +78,9 @@ async def test_a_bot_hears_neither_itself_nor_bots_unless_asked() -> None:
     async with Talk(bot, ["ada"]) as talk:
         assert await talk.say("ada", "hi") == ["yes?"]
         assert heard == ["people hi", "others hi", "own hi", "listen hi", "own yes?"]
-        heard.clear()
         other = talk.room.come("Otto").model_copy(update={"kind": Kind.BOT})
+        await talk.answers()
+        heard.clear()
         talk.room.store(other, "!ping", MessageType.AI_RESPONSE)
         assert await talk.answers() == []
         assert heard == ["others !ping", "listen !ping"]
@@ -204,13 +205,13 @@ async def test_without_on_error_it_is_logged_and_a_dialogue_fails(caplog: pytest
         await dialog(bot, [("ada", "hi", None)])
 
     async with Talk(bot, ["ada"]) as talk:
-        served = bot.serve(talk.room)
-        with caplog.at_level(logging.ERROR, "spaces_sdk.bots"):
-            task = asyncio.create_task(served.run())
-            talk.room.say("ada", "hi")
-            await talk.clock.advance(0)
-            talk.room.end()
-            await task
+        async with talk.room.join() as session:
+            with caplog.at_level(logging.ERROR, "spaces_sdk.bots"):
+                task = asyncio.create_task(bot.serve(session).run())
+                talk.room.say("ada", "hi")
+                await talk.clock.advance(0)
+                task.cancel()
+                await asyncio.wait({task})
         talk.errors.clear()
 
 
@@ -340,11 +341,12 @@ async def test_a_closing_hook_that_hangs_is_left() -> None:
         await asyncio.Event().wait()
 
     async with Talk(bot, ["ada"]) as talk:
-        talk.room.end()
+        others = talk.clock.sleepers
+        talk.stop()
         await talk.clock.advance(4.9)
-        assert talk.clock.sleepers == 1
+        assert talk.clock.sleepers == others + 1
         await talk.clock.advance(0.2)
-        assert talk.clock.sleepers == 0
+        assert talk.clock.sleepers == others
 
 
 async def test_moderation_goes_through_the_session() -> None:
@@ -362,7 +364,7 @@ async def test_moderation_goes_through_the_session() -> None:
         assert bob is not None
         assert bob.is_muted
     async with Talk(bot, ["ada", "bob"]) as talk:
-        with pytest.raises(Exception, match="no moderator"):
+        with pytest.raises(Exception, match="neither host nor moderator"):
             await talk.say("bob", "spam")
 
 

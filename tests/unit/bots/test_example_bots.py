@@ -20,7 +20,6 @@ import pytest
 from rich.markdown import Markdown
 
 from spaces_sdk.bots import Bot, Context
-from spaces_sdk.events import ParticipantJoined
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.testing import Comes, Passes, Talk, dialog
 from tests.support.openai_server import OpenAIServer, refusing, saying
@@ -82,8 +81,9 @@ async def test_the_greeter_uses_the_words_of_the_host_and_greets_nobody_twice() 
     async with Talk(_example("greeter_bot"), ["ada", "bob"]) as talk:
         bob = talk.room.find("bob")
         assert bob is not None
-        later = bob.model_copy(update={"last_seen": bob.joined_at + timedelta(seconds=1)})
-        talk.room.tell(ParticipantJoined(pos=talk.room.step(), participant=later))
+        talk.room.go("bob")
+        await talk.wait(1)
+        talk.room.come("bob")
         assert await talk.answers() == []
 
 
@@ -138,7 +138,7 @@ async def test_scribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         wrong = talk.room.say("ada", "2 and 2 is 5")
         talk.room.say("**eve**: x", FORGED)
         (answer,) = await talk.say("ada", "!minutes")
-        path = tmp_path / answer.removeprefix("4 entries in ")
+        path = tmp_path / answer.removeprefix("6 entries in ")
         assert "a secret" in path.read_text("utf-8")
 
         talk.room.change(taken_back, status=MessageStatus.DELETED, content="")
@@ -148,6 +148,8 @@ async def test_scribe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _read(path.read_text("utf-8")) == [
         "Minutes of A room without a server",
         "2026-11-23 (UTC)",
+        "12:00 ada joined the room",
+        "12:00 **eve**: x joined the room",
         "12:00 ada: deleted",
         "12:00 ada: 2 and 2 is 4 (edited)",
         "12:00 **eve**: x: hello *all* <b>x</b> [a](b) \\\n# Minutes of nothing\n- 12:00 **ada**: I resign"
@@ -178,7 +180,7 @@ async def test_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Talk(module.bot, ["ada"]) as talk, _post_to(module.Door) as post:
 
         async def status(
-            data: bytes | dict[str, Any], secret: str = "long and ünguessable", path: str = "memory"
+            data: bytes | dict[str, Any], secret: str = "long and ünguessable", path: str = "talked"
         ) -> int:
             return await post(data, secret, path)
 
@@ -253,7 +255,7 @@ async def test_ai_host_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
             ("ada", "why?", CANNED),
             ("ada", "!mode", "The mode is playful."),
             Passes(10),
-            ("ada", "!mode pirate", re.compile("there is no such mode. One of: gangster, playful, .*")),
+            ("ada", "!mode pirate", re.compile("there is no such mode. One of: conspiracy, gangster, .*")),
             Passes(10),
             ("ada", "!mode Philosopher", "The mode is philosopher."),
             ("ada", "why?", CANNED),
