@@ -15,7 +15,8 @@ class AnswerOptions(TypedDict, total=False):
 
     Attributes:
         instructions: What the bot is told beside the persona of the mode; empty by default.
-        history: Most messages that the model reads, over 0; 20 by default. A session holds the newest 200.
+        history: Most messages that the model reads, over 0; 20 by default. A session holds 50 at its join, later up
+            to 200.
         max_chars: Most characters of them together, over 0; 8000 by default.
         max_tokens: Most tokens of the answer, over 0. A `LimitedModel` is told, any other is cut by an estimate.
         first_token_timeout_s: Longest wait for the first sign of life, in seconds; 60 by default.
