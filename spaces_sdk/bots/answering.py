@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from spaces_sdk.bots.answers import APOLOGY, Answer, AnswerOptions
 from spaces_sdk.bots.conversation import FAILED, Brief, conversation
@@ -13,20 +13,31 @@ from spaces_sdk.bots.models import LONGEST_REASON, AnswerEnd, ChatMessage, Limit
 from spaces_sdk.bots.patience import Patience, patience
 from spaces_sdk.bots.personas import Personas
 from spaces_sdk.bots.pieces import AnswerText, estimated_tokens
-from spaces_sdk.bots.port import WriterPort
+from spaces_sdk.bots.port import SessionPort, WriterPort
+from spaces_sdk.bots.reply_writer import ReplyWriter
 from spaces_sdk.bots.speakers import clean_name
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import NotJoinedError, UsageError
-from spaces_sdk.models import JsonObject, Message, MessageStatus, MessageType
-
-if TYPE_CHECKING:
-    from spaces_sdk.bots.context import Context
+from spaces_sdk.models import JsonObject, Message, MessageStatus, MessageType, RoomState
 
 T = TypeVar("T", int, float)
 
 LONGEST: Final = {MessageType.AI_RESPONSE: 200_000}
 LONGEST_OF_PEOPLE: Final = 8000
 """The lengths of messages in the migrations."""
+
+
+class Asked(Protocol):
+    """The call that is answered: what is needed of its context."""
+
+    session: SessionPort
+
+    @property
+    def state(self) -> RoomState: ...
+
+    def stream(self, *, metadata: JsonObject | None = ...) -> ReplyWriter: ...
+
+    def count_tokens(self, tokens: int) -> None: ...
 
 
 class Answering:
@@ -39,7 +50,7 @@ class Answering:
 
     def __init__(
         self,
-        ctx: Context,
+        ctx: Asked,
         question: Message | None,
         model: Model,
         options: AnswerOptions,

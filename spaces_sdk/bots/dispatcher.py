@@ -117,7 +117,7 @@ class Dispatcher:
             self.activity.end()
         if missed.messages or missed.begun:
             logger.info(
-                "room %s: handles %d messages that were missed, and %d that were begun",
+                "room %s: handles what was missed (%d) and what was begun (%d)",
                 joined.room.room_code,
                 len(missed.messages),
                 len(missed.begun),

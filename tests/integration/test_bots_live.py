@@ -180,3 +180,27 @@ async def test_in_the_console_an_answer_grows_and_is_stopped(tmp_path: Path) -> 
     out, _ = await process.communicate()
     assert out.endswith(b" (stopped)\n")
     assert process.returncode == 0
+
+
+async def test_a_command_that_was_killed_handles_what_it_missed_and_says_so(people: People) -> None:
+    email, password = await people.account("Dice", is_bot=True)
+    ada = await people.person("Ada")
+    room = await ada.spaces.rooms.create_room("Dice")
+    visit = await people.enter(ada, room)
+    command = ("-m", "spaces_sdk.cli.main", "bot", "run", "dice_bot:bot", "--room", room.room_code)
+    account = {"SPACES_BOT_EMAIL": email, "SPACES_BOT_PASSWORD": password}
+    async with _program(people, *command, **account) as process:
+        await visit.sees(ParticipantJoined, lambda e: e.participant.kind == "bot", within_s=WITHIN_S)
+        first = await visit.session.send("!roll 1")
+        await visit.sees(MessageReceived, lambda e: e.message.reply_to == first.id, within_s=WITHIN_S)
+        process.kill()
+        await process.wait()
+    missed = await visit.session.send("!roll 1 2")
+    async with _program(people, *command, **account) as process:
+        answer = await visit.sees(MessageReceived, lambda e: e.message.reply_to == missed.id, within_s=WITHIN_S)
+        assert answer.message.content == "1, 1"
+        process.send_signal(signal.SIGTERM)
+        out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    assert f"room {room.room_code}: handles what was missed" in out.decode()
+    replies = [m.reply_to for m in visit.session.messages if m.sender_kind == "bot"]
+    assert replies == [first.id, missed.id], "each once"

@@ -172,6 +172,19 @@ async def test_two_processes_of_one_bot_answer_once(people: People) -> None:
     assert len(answers(ada)) == 20
 
 
+async def test_two_bots_of_one_name_are_two(people: People) -> None:
+    room, ada, _ = await scene(people, turn_mode="everyone")
+    twins = [await people.person("Bea", is_bot=True) for _ in range(2)]
+    async with AsyncExitStack() as held:
+        for account in twins:
+            await held.enter_async_context(at_work(talker("Bea"), account, room))
+            await ada.sees(ParticipantJoined, lambda e, a=account: e.participant.user_id == a.user_id, WITHIN_S)
+        question = await ada.session.send("@Bea hello")
+        await eventually(lambda: len(answers(ada, question)) == 2, WITHIN_S, what=lambda: str(answers(ada)))
+    authors = {m.user_id for m in ada.session.messages if m.reply_to == question.id}
+    assert authors == {account.user_id for account in twins}
+
+
 async def test_what_was_asked_during_a_restart_is_answered_once(people: People) -> None:
     room, ada, (bea, _) = await scene(people)
     bot = talker("Bea")

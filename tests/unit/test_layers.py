@@ -69,6 +69,14 @@ def imported_parts(path: Path) -> frozenset[str]:
     return frozenset(parts)
 
 
+@cache
+def imported_modules(path: Path) -> frozenset[str]:
+    """What a module takes names from; a name that is a module itself counts as one."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    taken = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+    return frozenset(taken | {node.module for node in nodes if node.module})
+
+
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
@@ -100,3 +108,18 @@ def test_layers_have_no_cycle() -> None:
                 seen.add(part)
                 todo |= edges.get(part, set())
         assert start not in seen, f"{start} imports itself through {sorted(seen & LAYERS[RANK[start]])}"
+
+
+def test_modules_have_no_cycle() -> None:
+    """Within a part too, types included: each module can be read without those that use it."""
+    names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
+    edges = {name: imported_modules(path) & names.keys() for name, path in names.items()}
+    for start in edges:
+        seen: set[str] = set()
+        todo = set(edges[start])
+        while todo:
+            module = todo.pop()
+            if module not in seen:
+                seen.add(module)
+                todo |= edges[module]
+        assert start not in seen, f"{start} imports itself through {sorted(m for m in seen if start in edges[m])}"

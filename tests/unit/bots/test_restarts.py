@@ -69,7 +69,7 @@ async def test_what_was_missed_is_handled_once(caplog: pytest.LogCaptureFixture)
         await stage.say("3")
         await stage.clock.advance(60)
         assert stage.said == ["heard 1", "heard 2", "pong", "heard 3"]
-        assert "room MEMORY: handles 2 messages that were missed, and 0 that were begun" in caplog.text
+        assert "room MEMORY: handles what was missed (2) and what was begun (0)" in caplog.text
         for _ in range(2):
             await stage.all[-1].leave()
             await stage.start()
