@@ -55,6 +55,7 @@ def create(
 
 async def _create(name: str, email: str | None, output: Output) -> None:
     from spaces_sdk.client import Spaces
+    from spaces_sdk.config import ApiKey, KeyKind
 
     if not 1 <= len(name.strip()) <= 50:
         raise UsageError("cannot make a bot: its name has 1 to 50 characters", hint="spaces bot create Dice")
@@ -63,7 +64,12 @@ async def _create(name: str, email: str | None, output: Output) -> None:
     if not url or not key:
         raise ConfigError(
             f"cannot make a bot: {'SUPABASE_SECRET_KEY' if url else 'SUPABASE_URL'} is not set",
-            hint="`spaces up` prints both for the local project; a hosted one shows them in its settings",
+            hint='`eval "$(spaces status)"` sets both for the local project; a hosted one shows them in its settings',
+        )
+    if ApiKey.parse(key).kind is KeyKind.PUBLISHABLE:
+        raise ConfigError(
+            "cannot make a bot: the key in SUPABASE_SECRET_KEY is a publishable one",
+            hint="the secret key begins with sb_secret_; `spaces status` shows that of the local project",
         )
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "bot"
     address = email or f"{slug}-{secrets.token_hex(6)}@example.com"

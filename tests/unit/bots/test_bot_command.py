@@ -115,6 +115,18 @@ def test_refusals_name_the_way_on(
     assert "hint: " in said
 
 
+def test_an_account_is_not_made_with_a_publishable_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_publishable_abc")
+    with pytest.raises(SystemExit):
+        app(["bot", "create", "Dice"])
+    said = capfd.readouterr().err
+    assert "SUPABASE_SECRET_KEY is a publishable one" in said
+    assert "sb_publishable_abc" not in said
+
+
 def test_what_is_watched(tmp_path: Path) -> None:
     for name in ("a.py", "pkg/b.py", "c.txt", ".venv/d.py", "env/e.py", "env/pyvenv.cfg", "node_modules/f.py"):
         path = tmp_path / name
