@@ -84,13 +84,13 @@ def _problem(room: Turns, rules: TurnRules, me: UUID, message: Message, mentione
 
 def _pick_problem(room: Turns, row: TurnRow) -> str | None:
     """Why a bot does not answer as picked: a newer pick stands, unless it had begun."""
-    newest = room.state.turn.position if room.state.turn else None
-    if row.state is None:
-        return "picked_other" if row.position == newest else "gone"
+    newest = room.state.turn
+    if newest is not None and newest.position == row.position and newest.user_id != row.user_id:
+        return "picked_other"
+    if (newest is None or newest.position != row.position) and row.state != "held":
+        return "gone" if row.state is None else "picked_other"
     message = room.messages.get(row.message_id) if row.message_id else None
-    if message is None or message.status is MessageStatus.DELETED:
-        return "gone"
-    return "picked_other" if row.state != "held" and row.position != newest else None
+    return "gone" if message is None or message.status is MessageStatus.DELETED else None
 
 
 def _rivals(room: Turns, me: UUID, position: int) -> Verdict | None:
@@ -104,7 +104,8 @@ def _rivals(room: Turns, me: UUID, position: int) -> Verdict | None:
         return Verdict("taken", retry_after_s=_rounded(max(ends) - now))
     for row in rivals:
         if row.expires_at is not None:
-            room.close(row, "passed")
+            room.close(row, "waiting")
+            row.passed_at = now
     return None
 
 
@@ -113,7 +114,7 @@ def _next_bot(room: Turns, rules: TurnRules, me: Participant, message: Message, 
 
     def rank(bot: Participant) -> tuple[object, ...]:
         row, row_of = room.turns.get((bot.user_id, message.seq, ANSWER)), room.bots.get(bot.user_id)
-        passed_at = row.changed_at if row is not None and row.state == "passed" else None
+        passed_at = row.passed_at if row is not None else None
         last = row_of.last_turn_at if row_of is not None else None
         return (passed_at is not None, passed_at or 0.0, last is not None, last or 0.0, bot.joined_at, bot.id)
 

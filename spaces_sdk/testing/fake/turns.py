@@ -37,7 +37,7 @@ class TurnRow:
     holder: UUID | None = None
     attempt: int = 0
     expires_at: float | None = None
-    changed_at: float = 0.0
+    passed_at: float | None = None
     id: UUID = field(default_factory=uuid4)
 
     @property
@@ -97,7 +97,6 @@ class Turns(Messages):
             row.state, row.holder = ("held", holder) if is_held else ("waiting", None)
             row.attempt += is_held
             row.expires_at = self.clock.monotonic() + self.config.turn_lease_s if is_held else None
-            row.changed_at = self.clock.monotonic()
             self.turns[row.key] = row
 
     def offer(self, user_id: UUID, like: TurnRow) -> None:
@@ -105,13 +104,11 @@ class Turns(Messages):
         key = (user_id, like.position, ANSWER)
         row = self.turns.setdefault(key, TurnRow(user_id, like.position, ANSWER, like.message_id))
         row.state, row.holder = "offered", None
-        row.changed_at = self.clock.monotonic()
-        row.expires_at = row.changed_at + self.config.turn_offer_s
+        row.expires_at = self.clock.monotonic() + self.config.turn_offer_s
 
     def close(self, row: TurnRow, state: str) -> None:
         """Nobody has it any more."""
         row.state, row.holder, row.expires_at = state, None, None
-        row.changed_at = self.clock.monotonic()
 
     def move_bot(self, user_id: UUID, position: int | None) -> None:
         """Forward only, and not past the room; what is done below it is forgotten, but for answers."""

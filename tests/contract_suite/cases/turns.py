@@ -186,6 +186,7 @@ async def who_lets_their_turn_pass(stage: Stage) -> None:
     await stage.let_pass(0.4)
     assert await verdict(stage, bix, room, said) == "granted"
     assert await verdict(stage, bea, room, said) == "taken"
+    assert [turn.position for turn in (await bea.rooms.enter_turns(room.id, takes_turns=True)).open] == [said.seq]
 
 
 @case
@@ -258,7 +259,11 @@ async def the_host_picks_who_answers(stage: Stage) -> None:
     assert other is not None
     assert await verdict(stage, bea, room, pick.position) == "picked_other"
     assert await verdict(stage, bix, room, other.position) == "granted"
-    assert len(await visit.hears(room)) == 3
+    third = (await ada.rooms.give_turn(room.id, bea.user_id)).turn
+    assert third is not None
+    await bob.rooms.delete_message(room.id, said.id)
+    assert await verdict(stage, bea, room, third.position) == "gone"
+    assert len(await visit.hears(room)) == 5
 
 
 @case

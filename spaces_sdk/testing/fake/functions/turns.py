@@ -50,9 +50,7 @@ class TurnFunctions(Rights):
         row = room.turns.get((self.me, position, purpose))
         is_known = row is not None
         if row is None:
-            said = next((m.id for m in room.messages.values() if m.seq == position), None)
-            named = claim.get("message_id")
-            row = TurnRow(self.me, position, purpose, said or (UUID(named) if named else None))
+            row = TurnRow(self.me, position, purpose, self._message_at(room, position, claim.get("message_id")))
         verdict, now = Verdict("granted"), room.clock.monotonic()
         if row.state == "done" or (not is_known and 0 < position <= room.bots[self.me].position):
             verdict = Verdict("done")
@@ -73,6 +71,13 @@ class TurnFunctions(Rights):
         if verdict.status == "granted":
             answer |= {"turn_id": row.id, "attempt": row.attempt, "lease_s": room.config.turn_lease_s}
         return answer
+
+    def _message_at(self, room: FakeRoom, position: int, named: str | None) -> UUID | None:
+        """What is said, or picked to be answered, at a step; else what the claim names."""
+        said = next((m.id for m in room.messages.values() if m.seq == position), None)
+        pick = room.state.turn
+        picked = pick.message_id if pick is not None and pick.position == position else None
+        return said or picked or (UUID(named) if named else None)
 
     def finish_turns(
         self, room_id: UUID, holder: UUID, turns: list[dict[str, Any]], position: int | None
