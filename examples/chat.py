@@ -9,6 +9,7 @@ It reads SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY (`spaces up` prints both). Wh
 
 import asyncio
 import sys
+from contextlib import suppress
 from threading import Thread
 from uuid import UUID
 
@@ -93,4 +94,5 @@ async def main(name: str = "Ada", code: str = "") -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(*sys.argv[1:]))
