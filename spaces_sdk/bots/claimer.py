@@ -14,6 +14,7 @@ from spaces_sdk.bots.ledger import Ledger
 from spaces_sdk.clock import Clock
 from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import (
+    InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
@@ -199,10 +200,17 @@ class Claimer:
     async def _tell_finished(self) -> None:
         batch = list(self._finished.values())[:MOST_CLAIMS]
         position = self._next_position()
-        await self._session.finish_turns(self.holder, batch, position=position, timeout_s=CALL_S)
-        for turn in batch:
-            del self._finished[(turn.position, turn.purpose)]
+        try:
+            await self._session.finish_turns(self.holder, batch, position=position, timeout_s=CALL_S)
+        except InvalidRequestError:
+            self._forget(batch)  # it would be refused each time, and all others with it; the leases run out
+            raise
+        self._forget(batch)
         self._told_position = position or self._told_position
+
+    def _forget(self, finished: Sequence[FinishedTurn]) -> None:
+        for turn in finished:
+            del self._finished[(turn.position, turn.purpose)]
 
     def _due_claimants(self) -> list[Claimant]:
         """First what would be lost, then what is new, then what was put off."""
@@ -217,9 +225,13 @@ class Claimer:
             return
         asked_at = self._clock.monotonic()
         position = self._next_position([c.claim.position for c in batch if self._asked.get(_key(c.claim)) is c])
-        answers = await self._session.claim_turns(
-            self.holder, [claimant.claim for claimant in batch], position=position, timeout_s=CALL_S
-        )
+        claims = [claimant.claim for claimant in batch]
+        try:
+            answers = await self._session.claim_turns(self.holder, claims, position=position, timeout_s=CALL_S)
+        except InvalidRequestError as error:
+            for claimant in batch:  # as above: what comes later must not wait for it
+                self._answered(claimant, _refused(claimant.claim, error.code), asked_at)
+            raise
         if [(turn.position, turn.purpose) for turn in answers] != [_key(claimant.claim) for claimant in batch]:
             raise ProtocolError("cannot claim turns: the answer is to other claims", raw=answers)
         self._told_position = position or self._told_position
@@ -267,6 +279,10 @@ class Claimer:
                 pause_s = min(pause_s, LONGEST_WAIT_S)
             due = self._clock.monotonic() + pause_s
             self._put_off[_key(claimant.claim)] = (due, claimant)
+
+
+def _refused(claim: TurnClaim, reason: str) -> ClaimedTurn:
+    return ClaimedTurn(position=claim.position, purpose=claim.purpose, status=TurnStatus.REFUSED, reason=reason)
 
 
 def _key(claim: TurnClaim) -> Key:

@@ -26,6 +26,8 @@ from spaces_sdk.turns import ClaimedTurn
 E = TypeVar("E", bound=Event)
 
 SEND_TRIES: Final = 3
+MOST_TOKENS: Final = 999_999_999
+"""Of one call, as the database takes them."""
 LONGEST_PAUSE_S: Final = 60.0
 
 
@@ -214,9 +216,9 @@ class Context:
 
         `answer` does so by itself.
         """
-        if tokens < 0:
-            raise UsageError("cannot count tokens: there are no fewer than none")
-        self.tokens += tokens
+        if type(tokens) is not int or tokens < 0:
+            raise UsageError(f"cannot count {tokens!r} tokens: they are a whole number, 0 or more")
+        self.tokens = min(self.tokens + tokens, MOST_TOKENS)
 
     async def history(self, *, before: int | None = None, limit: int = 50) -> Page[Message]:
         """Older messages, oldest first; see `RoomSession.history`."""

@@ -207,7 +207,6 @@ async def test_one_that_is_lost_is_told_and_asked_for_again() -> None:
     "error",
     [
         ConnectError("no network"),
-        InvalidRequestError("cannot claim the turns: malformed", status=400),
         PermissionDeniedError("cannot claim the turns: not here", code="not_participant", status=403),
     ],
 )
@@ -221,6 +220,28 @@ async def test_whatever_fails_is_tried_again_with_longer_and_longer_pauses(error
         stage.database.error = None
         await stage.clock.advance(10)
         assert wish.heard == ["granted"]
+
+
+async def test_what_the_database_cannot_read_holds_up_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async with staged() as stage:
+        held, asked = *stage.wish(1), Wish(2)
+        await stage.clock.advance(0)
+        stage.database.error = InvalidRequestError(
+            "cannot claim the turns: a position is not one of this room", status=400
+        )
+        stage.claimer.expect(asked.claim)
+        stage.claimer.ask(asked)
+        await stage.clock.advance(5)
+        assert (held.heard, asked.heard) == (["granted", "lost"], ["dropped"])
+        stage.database.error = None
+        [later] = stage.wish(3)
+        await stage.clock.advance(5)
+        assert later.heard == ["granted"]
+        stage.database.error = InvalidRequestError("cannot finish the turns: malformed", status=400)
+        stage.claimer.finish(later.claim, TurnOutcome.DONE)
+        await stage.clock.advance(1)
+        assert stage.clock.sleepers == 0
+        assert caplog.text.count("turns are not to be had") == 3
 
 
 async def test_an_answer_to_other_claims_is_not_taken() -> None:

@@ -203,14 +203,17 @@ async def test_what_a_claimed_call_says_has_ids_of_its_own() -> None:
         assert len({m.id for m in stage.room.said}) == 3
 
 
-async def test_tokens_are_not_taken_back() -> None:
+@pytest.mark.parametrize("tokens", [-1, 0.5, float("nan"), True, "7"])
+async def test_tokens_are_whole_and_not_taken_back(tokens: int) -> None:
     bot = Bot("Bea")
 
     @bot.on_message
     async def answer(ctx: Context) -> None:
-        ctx.count_tokens(-1)
+        ctx.count_tokens(10**12)
+        assert ctx.tokens == 999_999_999, "as much as the database takes"
+        ctx.count_tokens(tokens)
 
-    with pytest.raises(UsageError, match="no fewer than none"):
+    with pytest.raises(UsageError, match="a whole number"):
         await dialog(bot, [("ada", "hi", None)])
 
 
