@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from spaces_sdk.events import MessageReceived, MessageUpdated, ParticipantJoined
+from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated, ParticipantJoined
 from spaces_sdk.local.ports import free_port
 from spaces_sdk.models import MessageStatus, MessageType
 from tests.integration.people import People
@@ -134,10 +134,19 @@ async def test_the_examples_meet_in_one_room(people: People, tmp_path: Path) -> 
             assert line in written
         assert written.count("**Bridge** (bot): All is green") == 1
 
+        async with visit.session.stream(message_type="user_text") as out:
+            for word in ("said ", "bit ", "by ", "bit"):
+                await out.write(word)
+        async with visit.session.stream(message_type="user_text") as out:
+            await out.write("without end")
+            await visit.sees(MessageChunk, lambda e: e.message_id == out.message_id)
+            chat.stdin.write(b"/stop\n")
+            await out.wait_ended()
+        shown = (await asyncio.wait_for(chat.stdout.readuntil(b"(stopped)\n"), WITHIN_S)).decode()
+        for line in ("Bridge: All is green\n", "Bob: said bit by bit\n", "Bob: without end (stopped)\n"):
+            assert line in shown
         chat.stdin.close()
-        out, _ = await asyncio.wait_for(chat.communicate(), WITHIN_S)
-        assert chat.returncode == 0, out.decode()
-        assert "Bridge: All is green" in out.decode()
+        assert await asyncio.wait_for(chat.wait(), WITHIN_S) == 0
 
 
 async def test_in_the_debate_each_speaks_when_the_host_picks_it(people: People, tmp_path: Path) -> None:
