@@ -20,8 +20,9 @@ from benchmarks.db.report import Report
 from spaces_sdk.local.postgres import PostgresCluster
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-# All data fits: what is measured is work, not the disk. WAL as on a hosted project, and no checkpoint meanwhile.
-SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
+# All data fits: what is measured is work, not the disk. WAL as on a hosted project, and no checkpoint meanwhile; nor an
+# autovacuum, which would come to one of the databases while it is measured.
+SERVER = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "autovacuum": "off"}
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:

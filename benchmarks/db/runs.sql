@@ -16,8 +16,9 @@ end
 $$;
 
 -- Runs a statement with $1 = number of the round, each round in a transaction of its own; answers microseconds of each.
--- As a role, because row level security spares the superuser.
-create procedure bench.measure(p_statement text, p_user_id uuid, p_from integer, p_rounds integer, p_role text, inout p_us double precision[])
+-- As a role, because row level security spares the superuser. Undone, each round finds what the one before has found.
+create procedure bench.measure(
+  p_statement text, p_user_id uuid, p_from integer, p_rounds integer, p_role text, p_is_undone boolean, inout p_us double precision[])
 language plpgsql as $$
 declare
   v_started timestamptz;
@@ -29,7 +30,7 @@ begin
     v_started := clock_timestamp();
     execute p_statement using n;
     p_us := p_us || extract(epoch from clock_timestamp() - v_started)::double precision * 1e6;
-    commit;
+    if p_is_undone then rollback; else commit; end if;
   end loop;
 end
 $$;

@@ -72,11 +72,14 @@ class Subject:
         """A new connection of the superuser."""
         return await psycopg.AsyncConnection.connect(self.cluster.url(dbname=self.name), autocommit=True)
 
-    async def times_us(self, call: str, rounds: int, first: int = 0, *, role: str = "authenticated") -> list[float]:
+    async def times_us(
+        self, call: str, rounds: int, first: int = 0, *, role: str = "authenticated", is_undone: bool = False
+    ) -> list[float]:
         """Microseconds of each round of a statement, whose `$1` is the number of the round, as a member of room 0."""
         async with await self.connect() as connection:
             cursor = await connection.execute(
-                "call bench.measure(%s, %s, %s, %s, %s, null)", (call, made_id("user", 7), first, rounds, role)
+                "call bench.measure(%s, %s, %s, %s, %s, %s, null)",
+                (call, made_id("user", 7), first, rounds, role, is_undone),
             )
             row = await cursor.fetchone()
             return list(row[0]) if row else []
@@ -113,7 +116,13 @@ class Subject:
 
 
 async def compared(
-    subjects: Sequence[Subject], call: str, rounds: int, *, turns: int = 6, role: str = "authenticated"
+    subjects: Sequence[Subject],
+    call: str,
+    rounds: int,
+    *,
+    turns: int = 6,
+    role: str = "authenticated",
+    is_undone: bool = False,
 ) -> list[float]:
     """How long a call takes in each database, in microseconds: what four in five calls exceed.
 
@@ -122,6 +131,6 @@ async def compared(
     times: list[list[float]] = [[] for _ in subjects]
     for turn in range(turns):
         for subject, its_times in zip(subjects, times, strict=True):
-            found = await subject.times_us(call, rounds, turn * rounds, role=role)
+            found = await subject.times_us(call, rounds, turn * rounds, role=role, is_undone=is_undone)
             its_times.extend(found[1:])  # the first one of a connection reads the catalogue
     return [sorted(its_times)[len(its_times) // 5] for its_times in times]
