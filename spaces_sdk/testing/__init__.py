@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from spaces_sdk.testing.clock import VirtualClock, settle
     from spaces_sdk.testing.dialogue import Comes, Passes, dialog
     from spaces_sdk.testing.fake import FakeBackend, FakeRoom, FakeUser, Faults
-    from spaces_sdk.testing.room import MemoryRoom
     from spaces_sdk.testing.talk import Talk
+    from spaces_sdk.testing.talk_room import TalkRoom
 
 _MODULE_OF = {
     "Comes": "dialogue",
@@ -21,9 +21,9 @@ _MODULE_OF = {
     "FakeRoom": "fake",
     "FakeUser": "fake",
     "Faults": "fake",
-    "MemoryRoom": "room",
     "Passes": "dialogue",
     "Talk": "talk",
+    "TalkRoom": "talk_room",
     "VirtualClock": "clock",
     "dialog": "dialogue",
     "settle": "clock",
@@ -35,9 +35,9 @@ __all__ = [
     "FakeRoom",
     "FakeUser",
     "Faults",
-    "MemoryRoom",
     "Passes",
     "Talk",
+    "TalkRoom",
     "VirtualClock",
     "dialog",
     "settle",

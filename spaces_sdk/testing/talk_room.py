@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from spaces_sdk.clock import Clock
 from spaces_sdk.drafts import StateChanges
 from spaces_sdk.models import JsonObject, Kind, Message, MessageStatus, MessageType, Participant, Role, Visibility
+from spaces_sdk.rooms import RoomManager
 from spaces_sdk.rooms.message_calls import INSERT_MESSAGE
 from spaces_sdk.rooms.room_calls import UPDATE_STATE
 from spaces_sdk.rooms.turn_calls import GIVE_TURN
@@ -73,9 +74,9 @@ class TalkRoom:
         for name in dict.fromkeys(people):
             self.come(name)
 
-    def join(self) -> RoomSession:
-        """A session of the bot's account: another process, perhaps."""
-        return self.bot.join(self.rows.id, display_name=self.bot.name, options=UNPACED)
+    def join(self, rooms: RoomManager | None = None) -> RoomSession:
+        """A session of the bot's account: another process, perhaps; its calls go through `rooms`, if given."""
+        return self.bot.join(self.rows.id, display_name=self.bot.name, options=UNPACED, api=rooms)
 
     # -- as the people of the room ---------------------------------------------------------------------
 

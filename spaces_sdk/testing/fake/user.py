@@ -12,6 +12,7 @@ from spaces_sdk.clock import Clock
 from spaces_sdk.errors import UsageError
 from spaces_sdk.rooms import RoomManager
 from spaces_sdk.session import RoomSession, SessionOptions
+from spaces_sdk.session.api import SessionApi
 from spaces_sdk.testing.fake.channel import FakeRealtime
 from spaces_sdk.testing.fake.rpc import FakeRpc
 from spaces_sdk.testing.fake.tables import Account, Tables
@@ -41,8 +42,9 @@ class FakeUser:
         invitation: str | None = None,
         display_name: str | None = None,
         options: SessionOptions | None = None,
+        api: SessionApi | None = None,
     ) -> RoomSession:
-        """A session in a room; see `Spaces.join`.
+        """A session in a room; see `Spaces.join`. Its calls go through `api`, if one is given.
 
         Raises:
             UsageError: Not exactly one of `room` and `invitation` is given.
@@ -52,7 +54,7 @@ class FakeUser:
                 "cannot join: give either a room or an invitation", hint="a code, an id, or invitation=token"
             )
         session = RoomSession(
-            api=self.rooms,
+            api=api or self.rooms,
             realtime=self.realtime,
             room=room,
             invitation=invitation,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -22,10 +23,11 @@ from spaces_sdk.bots import (
 )
 from spaces_sdk.bots.personas import FALLBACK
 from spaces_sdk.errors import ConnectionLostError, SpacesError, UsageError
-from spaces_sdk.models import Message, MessageStatus, RoomMode
-from spaces_sdk.testing import MemoryRoom, VirtualClock, dialog, settle
+from spaces_sdk.models import Kind, Message, MessageStatus, RoomMode
+from spaces_sdk.rooms import RoomManager
+from spaces_sdk.testing import TalkRoom, VirtualClock, dialog, settle
+from spaces_sdk.testing.fake.rpc import FakeRpc
 from tests.support.replica import Replicas
-from tests.unit.bots.test_context import PersonsRoom
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
@@ -63,9 +65,11 @@ class Scripted:
 class Bench:
     """A bot in a room without a server, that answers with a model whenever somebody speaks."""
 
-    def __init__(self, room_type: type[MemoryRoom] = MemoryRoom) -> None:
+    def __init__(self, *, is_person: bool = False) -> None:
         self.clock = VirtualClock()
-        self.room = room_type(self.clock, "Bea", ["ada", "bob"])
+        self.room = TalkRoom(self.clock, "Bea", ["ada", "bob"])
+        self._is_person = is_person
+        self.is_quiet: Callable[[], bool] = lambda: True
         self.errors: list[Exception] = []
         self.answers: list[Answer] = []
 
@@ -83,14 +87,28 @@ class Bench:
         async def answer(ctx: Context) -> None:
             self.answers.append(await ctx.answer(model, **chosen))
 
-        served = bot.serve(self.room, clock=self.clock, on_unhandled=self.errors.append)
-        task = asyncio.create_task(served.run())
-        self.room.say("ada", content)
-        await self.clock.advance(after_s)
-        while not (self.room.is_read and served.activity.is_quiet):
+        async with self.serving(bot):
+            self.room.say("ada", content)
+            await self.clock.advance(after_s)
+            while not self.is_quiet():
+                await settle()
+
+    @asynccontextmanager
+    async def serving(self, bot: Bot, *, is_logged: bool = False) -> AsyncGenerator[None]:
+        """The bot is in the room; what its handlers raise is kept, or logged."""
+        async with self.room.join() as session:
+            if self._is_person:
+                self.room.rows.set_kind(self.room.bot.user_id, Kind.HUMAN)
+            on_unhandled = None if is_logged else self.errors.append
+            served = bot.serve(session, clock=self.clock, on_unhandled=on_unhandled)
+            self.is_quiet = lambda: session.position == self.room.head and served.activity.is_quiet
+            task = asyncio.create_task(served.run())
             await settle()
-        task.cancel()
-        await asyncio.wait({task})
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
 
     def model(self, *pieces: Piece) -> Scripted:
         return Scripted(self.clock, *pieces)
@@ -111,7 +129,7 @@ def bench() -> Bench:
 async def test_an_answer_and_its_figures(bench: Bench) -> None:
     model = bench.model(1.5, "It ", 0.25, "is.", AnswerEnd("stop", 31, 7))
     message = await bench.ask(model, after_s=5)
-    question = bench.room.messages[-2]
+    question = next(m for m in bench.room.rows.rows if m.content == "why?")
     assert (message.content, message.status, message.reply_to) == ("It is.", MessageStatus.FINAL, question.id)
     assert message.metadata == {
         "model": "scripted",
@@ -138,7 +156,9 @@ async def test_tokens_that_nobody_counted_are_estimated(bench: Bench) -> None:
 
 async def test_the_hosts_change_of_mode_changes_the_next_answer(bench: Bench) -> None:
     model = bench.model("yes")
-    bench.room.modes["pirate"] = RoomMode(name="pirate", label="Pirate", system_prompt="Talk like a pirate.")
+    bench.room.backend.tables.modes["pirate"] = RoomMode(
+        name="pirate", label="Pirate", system_prompt="Talk like a pirate."
+    )
     first = await bench.ask(model, instructions="Be brief.")
     bench.room.steer(mode="pirate")
     second = await bench.ask(model, instructions="Be brief.")
@@ -149,7 +169,7 @@ async def test_the_hosts_change_of_mode_changes_the_next_answer(bench: Bench) ->
     assert systems[1].content.startswith("Talk like a pirate.\n\nBe brief.\n\nYou are Bea")
 
 
-class CountingRoom(MemoryRoom):
+class CountingRooms(RoomManager):
     """Counts reads of modes; they fail while it is told so."""
 
     reads = 0
@@ -162,62 +182,71 @@ class CountingRoom(MemoryRoom):
         return await super().find_mode(name, timeout_s=timeout_s)
 
 
-async def personas(clock: VirtualClock, room: MemoryRoom, act: Callable[[int], object]) -> list[str]:
-    """The first line of the system prompt at four questions, 20 s apart."""
-    bot, model = Bot("Bea"), Scripted(clock, "yes")
+class Personas:
+    """A bot that is asked four times, 20 s apart."""
 
-    @bot.on_message
-    async def answer(ctx: Context) -> None:
-        await ctx.answer(model)
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self.room = TalkRoom(self.clock, "Bea", ["ada"])
+        self.modes = self.room.backend.tables.modes
+        self.rooms = CountingRooms(FakeRpc(self.room.backend.tables, self.room.bot.account))
 
-    served = bot.serve(room, clock=clock)
-    task = asyncio.create_task(served.run())
-    for number in range(4):
-        act(number)
-        room.say("ada", "why?")
-        await clock.advance(20)
-    room.end()
-    await task
-    return [read[0].content.splitlines()[0] for read in model.read]
+    async def told(self, act: Callable[[int], object]) -> list[str]:
+        """The first line of the system prompt at each question; before each, something is done."""
+        bot, model = Bot("Bea"), Scripted(self.clock, "yes")
+
+        @bot.on_message
+        async def answer(ctx: Context) -> None:
+            await ctx.answer(model)
+
+        async with self.room.join(self.rooms) as session:
+            task = asyncio.create_task(bot.serve(session, clock=self.clock).run())
+            for number in range(4):
+                act(number)
+                await settle()
+                self.room.say("ada", "why?")
+                await self.clock.advance(20)
+            task.cancel()
+            await asyncio.wait({task})
+        return [read[0].content.splitlines()[0] for read in model.read]
 
 
-async def test_a_persona_is_read_anew_after_half_a_minute() -> None:
-    clock = VirtualClock()
-    room = CountingRoom(clock, "Bea", ["ada"])
+@pytest.fixture
+def personas() -> Personas:
+    return Personas()
+
+
+async def test_a_persona_is_read_anew_after_half_a_minute(personas: Personas) -> None:
     changed = RoomMode(name="playful", label="Playful", system_prompt="Joke.")
 
     def act(number: int) -> None:
         if number == 1:
-            room.modes["playful"] = changed
+            personas.modes["playful"] = changed
 
-    assert await personas(clock, room, act) == ["Answer as a playful would."] * 2 + ["Joke."] * 2
-    assert room.reads == 2
+    assert await personas.told(act) == ["Answer as a playful would."] * 2 + ["Joke."] * 2
+    assert personas.rooms.reads == 2
 
 
-async def test_a_persona_that_is_kept_is_that_of_its_mode() -> None:
-    clock = VirtualClock()
-    room = CountingRoom(clock, "Bea", ["ada"])
+async def test_a_persona_that_is_kept_is_that_of_its_mode(personas: Personas) -> None:
     modes = ("playful", "philosopher", "playful", "philosopher")
-    told = await personas(clock, room, lambda number: room.steer(mode=modes[number]))
+    told = await personas.told(lambda number: personas.room.steer(mode=modes[number]))
     assert told == [f"Answer as a {mode} would." for mode in modes]
 
 
-async def test_a_mode_without_a_row_has_the_fallback() -> None:
-    clock = VirtualClock()
-    room = CountingRoom(clock, "Bea", ["ada"])
-    room.modes.clear()
-    assert await personas(clock, room, lambda _: None) == [FALLBACK] * 4
-    assert room.reads == 2
+async def test_a_mode_without_a_row_has_the_fallback(personas: Personas) -> None:
+    personas.modes.clear()
+    assert await personas.told(lambda _: None) == [FALLBACK] * 4
+    assert personas.rooms.reads == 2
 
 
-async def test_a_persona_that_cannot_be_read_fails_no_answer(caplog: pytest.LogCaptureFixture) -> None:
-    clock = VirtualClock()
-    room = CountingRoom(clock, "Bea", ["ada"])
-
+async def test_a_persona_that_cannot_be_read_fails_no_answer(
+    personas: Personas, caplog: pytest.LogCaptureFixture
+) -> None:
     def act(number: int) -> None:
-        room.failure = ConnectionLostError("cannot find the mode: cut") if number in (0, 3) else None
+        failure = ConnectionLostError("cannot find the mode: cut")
+        personas.rooms.failure = failure if number in (0, 3) else None
 
-    assert await personas(clock, room, act) == [FALLBACK] + ["Answer as a playful would."] * 3
+    assert await personas.told(act) == [FALLBACK] + ["Answer as a playful would."] * 3
     assert caplog.messages == ["the persona of mode playful cannot be read: cannot find the mode: cut"] * 2
 
 
@@ -273,11 +302,9 @@ async def test_without_on_error_a_failed_model_is_one_line_of_the_log(
     async def answer(ctx: Context) -> None:
         await ctx.answer(bench.model(ModelError("cannot answer with small: no", code="model_refused")))
 
-    task = asyncio.create_task(bot.serve(bench.room, clock=bench.clock).run())
-    bench.room.say("ada", "why?")
-    await bench.clock.advance(1)
-    task.cancel()
-    await asyncio.wait({task})
+    async with bench.serving(bot, is_logged=True):
+        bench.room.say("ada", "why?")
+        await bench.clock.advance(1)
     assert [(record.message, record.exc_info) for record in caplog.records] == [
         ("a handler failed: cannot answer with small: no", None)
     ]
@@ -371,7 +398,7 @@ async def test_ten_megabytes_are_cut_at_the_length_of_a_message(bench: Bench, pi
 
 
 async def test_the_account_of_a_person_says_less() -> None:
-    bench = Bench(PersonsRoom)
+    bench = Bench(is_person=True)
     message = await bench.ask(bench.model("x" * 9000))
     assert (len(message.content), message.metadata["finish_reason"]) == (8000, "length")
 
@@ -501,15 +528,13 @@ async def test_who_stops_the_answer_ends_the_models_work(bench: Bench) -> None:
     async def answer(ctx: Context) -> None:
         bench.answers.append(await ctx.answer(model))
 
-    task = asyncio.create_task(bot.serve(bench.room, clock=bench.clock, on_unhandled=bench.errors.append).run())
-    bench.room.say("ada", "why?")
-    await bench.clock.advance(1)
-    assert not model.is_closed
-    bench.room.stop(bench.room.said[-1].id)
-    await bench.clock.advance(0)
-    assert model.is_closed
-    assert (bench.room.said[-1].content, bench.room.said[-1].status) == ("It ", MessageStatus.STOPPED)
-    assert [(a.text, a.finish_reason) for a in bench.answers] == [("It ", "stopped")]
-    assert bench.errors == []
-    task.cancel()
-    await asyncio.wait({task})
+    async with bench.serving(bot):
+        bench.room.say("ada", "why?")
+        await bench.clock.advance(1)
+        assert not model.is_closed
+        bench.room.stop(bench.room.said[-1].id)
+        await bench.clock.advance(0)
+        assert model.is_closed
+        assert (bench.room.said[-1].content, bench.room.said[-1].status) == ("It ", MessageStatus.STOPPED)
+        assert [(a.text, a.finish_reason) for a in bench.answers] == [("It ", "stopped")]
+        assert bench.errors == []

@@ -11,6 +11,7 @@ from spaces_sdk.bots import Bot, Context
 from spaces_sdk.errors import RateLimitedError
 from spaces_sdk.events import ParticipantJoined, SignalReceived
 from spaces_sdk.models import MessageStatus
+from tests.support.clock import settle
 from tests.support.replica import Replicas
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -96,7 +97,7 @@ async def test_each_call_is_made_in_one_of_them() -> None:
             await stage.say(text)
         ada = stage.room.find("ada")
         assert ada is not None
-        stage.room.tell(SignalReceived(user_id=ada.user_id, kind="typing"))
+        stage.room.rows.signal(ada.user_id, "typing")
         await stage.clock.advance(60)
         assert sorted(stage.said) == [
             "long 1",
@@ -135,12 +136,12 @@ async def test_one_that_dies_is_taken_over_and_nothing_is_said_twice(
     async with Replicas(slow) as stage:
         first = await stage.start()
         await stage.start()
-        await stage.say("hi")
+        question = await stage.say("hi")
         await stage.clock.advance(killed_after_s)
         first.kill()
         await stage.clock.advance(LEASE_S + 5 + 21)
         assert stage.said == said
-        assert "answer in MEMORY: takes over step 1, attempt 2" in caplog.text
+        assert f"answer in TALKED: takes over step {question.seq}, attempt 2" in caplog.text
 
 
 async def test_one_that_dies_after_its_answer_and_before_it_could_say_so() -> None:
@@ -161,7 +162,7 @@ async def test_one_that_dies_after_its_answer_and_before_it_could_say_so() -> No
         await stage.say("hi")
         await stage.clock.advance(30)
         assert stage.said == ["1 heard hi"]
-        assert stage.room.turns.position == 2, "over the question and the answer"
+        assert stage.position == stage.room.head, "over the question and the answer"
 
 
 async def test_in_the_middle_of_a_stream_the_other_begins_another() -> None:
@@ -264,9 +265,9 @@ async def test_one_that_is_cut_off_is_taken_over_and_ends_its_call() -> None:
         first = await stage.start()
         await stage.start()
         await stage.say("hi")
-        first.session.is_offline = True
+        first.line.is_offline = True
         await stage.clock.advance(LEASE_S + 10)
-        first.session.is_offline = False
+        first.line.is_offline = False
         await stage.clock.advance(15)
         assert ended == [1]
         await stage.clock.advance(60)
@@ -283,19 +284,20 @@ async def test_lost_answers_of_claims_change_nothing(lost: int) -> None:
             await stage.say(text)
         await stage.clock.advance(60)
         assert sorted(stage.said) == ["long 1", "long 2", "short 1", "short 2"]
-        assert first.session.failures == []
-        assert stage.room.turns.position == 6, "over the questions and the answers"
+        assert first.line.lost == 0
+        assert stage.position == stage.room.head, "over the questions and the answers"
 
 
 async def test_over_the_limit_claims_wait_and_go_together() -> None:
     async with Replicas(busy) as stage:
         first = await stage.start()
-        first.session.failures = [RateLimitedError("too many", retry_after_s=7.0)]
+        first.line.failures["turns"] = [RateLimitedError("too many", retry_after_s=7.0)]
         for index in range(30):
             await stage.say(str(index))
         await stage.clock.advance(6.9)
         assert stage.said == []
         await stage.clock.advance(0.1)
+        await settle(1000)
         assert len(stage.said) == 30, "the short ones"
         await stage.clock.advance(400)
         assert len(stage.said) == 60
@@ -324,9 +326,9 @@ async def test_timers_run_in_one_of_them() -> None:
         await stage.clock.advance(LEASE_S + 5 + 30)
         assert stage.said[3:] == ["3 reminds"]
         await stage.start()
-        third.session.is_offline = True
+        third.line.is_offline = True
         await stage.clock.advance(LEASE_S + 10)
-        third.session.is_offline = False
+        third.line.is_offline = False
         await stage.clock.advance(15)
         said = len(stage.said)
         await stage.clock.advance(60)

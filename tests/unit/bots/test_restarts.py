@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 import pytest
 
@@ -11,6 +10,8 @@ from spaces_sdk.bots import Bot, Context
 from spaces_sdk.errors import ConnectError, PermissionDeniedError, UsageError
 from spaces_sdk.events import MessageReceived
 from spaces_sdk.models import MessageStatus, MessageType
+from spaces_sdk.realtime.events import CloseReason
+from tests.support.clock import settle
 from tests.support.replica import Replicas
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -69,7 +70,7 @@ async def test_what_was_missed_is_handled_once(caplog: pytest.LogCaptureFixture)
         await stage.say("3")
         await stage.clock.advance(60)
         assert stage.said == ["heard 1", "heard 2", "pong", "heard 3"]
-        assert "room MEMORY: handles what was missed (2) and what was begun (0)" in caplog.text
+        assert "room TALKED: handles what was missed (2) and what was begun (0)" in caplog.text
         for _ in range(2):
             await stage.all[-1].leave()
             await stage.start()
@@ -119,11 +120,13 @@ async def test_more_than_the_session_brings_is_read_from_the_history() -> None:
         await (await stage.start()).leave()
         for index in range(100):
             await stage.say(str(index))
+        bea = stage.room.find("Bea")
+        assert bea is not None
         for _ in range(250):
-            stage.room.store(stage.room.me, "the bot's own", MessageType.AI_RESPONSE)
+            stage.room.store(bea, "the bot's own", MessageType.AI_RESPONSE)
         await stage.start()
-        await stage.clock.advance(1)
-        liked = [m.content for m in (await stage.room.history(limit=1000)).items if m.reactions]
+        await settle(2000)
+        liked = [m.content for m in stage.room.rows.rows if m.reactions]
         assert liked == [str(index) for index in range(5, 100)]
 
 
@@ -159,7 +162,7 @@ async def test_a_message_that_grew_meanwhile_is_not_lost() -> None:
         assert ada is not None
         growing = stage.room.store(ada, "", MessageType.USER_VOICE, status=MessageStatus.STREAMING)
         await stage.say("meanwhile", "bob")
-        assert stage.room.turns.position == growing.seq - 1
+        assert stage.position == growing.seq - 1
         first.kill()
         await stage.start()
         await stage.clock.advance(LEASE_S + 5)
@@ -168,7 +171,7 @@ async def test_a_message_that_grew_meanwhile_is_not_lost() -> None:
         assert stage.said == ["heard meanwhile", "heard um, hello"]
         await stage.say("and on", "bob")
         await stage.all[-1].leave()
-        assert stage.room.turns.position == stage.room.head
+        assert stage.position == stage.room.head
 
 
 async def test_what_a_session_replays_after_a_long_outage_is_too_old() -> None:
@@ -185,14 +188,16 @@ async def test_what_a_session_replays_after_a_long_outage_is_too_old() -> None:
 
     async with Replicas(make) as stage:
         await stage.start()
-        for age_s in (601, 599):
-            message = await stage.say(f"{age_s} s ago")
-            at = stage.clock.now() - timedelta(seconds=age_s)
-            old = message.model_copy(update={"created_at": at, "updated_at": at})
-            stage.room.tell(MessageReceived(pos=stage.room.step(), is_replayed=True, message=old))
-            await stage.clock.advance(1)
-        assert counted == ["601 s ago", "601 s ago", "599 s ago", "599 s ago"]
-        assert stage.said.count("heard 601 s ago") == 1, "as it was said"
+        faults = stage.room.backend.faults
+        for text, away_s in (("lately", 500), ("long ago", 700)):
+            faults.database_is_down = faults.realtime_is_down = True
+            faults.close_channels(CloseReason.SOCKET_LOST)
+            await stage.say(text)
+            await stage.clock.advance(away_s)
+            faults.database_is_down = faults.realtime_is_down = False
+            await stage.clock.advance(60)
+        assert counted == ["lately", "long ago"]
+        assert stage.said == ["heard lately"]
 
 
 async def test_coming_in_is_tried_again_and_a_refusal_ends_it() -> None:
@@ -200,21 +205,11 @@ async def test_coming_in_is_tried_again_and_a_refusal_ends_it() -> None:
         first = await stage.start()
         await first.leave()
         await stage.say("1")
-        failures = [ConnectError("no network"), ConnectError("no network")]
-        enter = stage.room.enter_turns
-
-        async def fail(**arguments: object) -> object:
-            if failures:
-                raise failures.pop(0)
-            return await enter(**arguments)  # pyright: ignore[reportArgumentType]
-
-        stage.room.enter_turns = fail  # pyright: ignore[reportAttributeAccessIssue]
-        await stage.start()
+        await stage.start(enter_turns=[ConnectError("no network"), ConnectError("no network")])
         await stage.say("2")
         await stage.clock.advance(30)
         assert stage.said == ["heard 1", "heard 2"]
-        failures.append(PermissionDeniedError("kicked", code="kicked", status=403))  # pyright: ignore
-        third = await stage.start()
+        third = await stage.start(enter_turns=[PermissionDeniedError("kicked", code="kicked", status=403)])
         assert isinstance(third.task.exception(), PermissionDeniedError)
 
 

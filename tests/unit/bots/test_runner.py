@@ -23,7 +23,8 @@ from spaces_sdk.errors import (
     SpacesError,
     UsageError,
 )
-from spaces_sdk.testing import MemoryRoom, VirtualClock, settle
+from spaces_sdk.session import RoomSession
+from spaces_sdk.testing import TalkRoom, VirtualClock, settle
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
@@ -38,31 +39,36 @@ class Project:
         self.clock = clock
         self.scripts = scripts
         self.joins: list[tuple[str, float]] = []
-        self.rooms: dict[str, MemoryRoom] = {}
+        self.rooms: dict[str, TalkRoom] = {}
+        self.sessions: dict[str, RoomSession] = {}
         self.auth: object = None
         self.end: SpacesError = RemovedError("lost", code="room_full", retryable=True)
 
     @asynccontextmanager
-    async def join(self, room: str | UUID, *, display_name: str) -> AsyncGenerator[MemoryRoom]:
+    async def join(self, room: str | UUID, *, display_name: str) -> AsyncGenerator[RoomSession]:
         code = str(room)
         self.joins.append((code, self.clock.monotonic()))
         script = self.scripts.get(code, [])
         entry = script.pop(0) if script else None
         if isinstance(entry, SpacesError):
             raise entry
-        memory = self.rooms[code] = MemoryRoom(self.clock, display_name, ["ada"])
-        if entry is not None:
-            life = asyncio.create_task(self._end_later(memory, entry))
-            try:
-                yield memory
-            finally:
-                await asyncio.wait({life})
-            raise self.end
-        yield memory
+        made = self.rooms[code] = TalkRoom(self.clock, display_name, ["ada"])
+        session = self.sessions[code] = made.join()
+        if entry is None:
+            async with session:
+                yield session
+            return
+        life = asyncio.create_task(self._end_later(session, entry))
+        try:
+            async with session:
+                yield session
+        finally:
+            await asyncio.wait({life})
+        raise self.end
 
-    async def _end_later(self, room: MemoryRoom, seconds: float) -> None:
+    async def _end_later(self, session: RoomSession, seconds: float) -> None:
         await self.clock.sleep(seconds)
-        room.end()
+        await session.aclose()
 
     @property
     def spaces(self) -> Spaces:
@@ -94,8 +100,8 @@ async def test_each_room_is_served_once_and_on_its_own() -> None:
     await settle()
     assert [m.content for m in project.rooms["one"].said] == ["hello"]
     assert project.rooms["two"].said == []
-    project.rooms["one"].end()
-    project.rooms["two"].end()
+    for session in project.sessions.values():
+        await session.aclose()
     await task
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from spaces_sdk.bots import Bot, Context
 from spaces_sdk.bots.purposes import purpose_of
-from spaces_sdk.errors import UsageError
+from spaces_sdk.errors import RemovedError, UsageError
 from spaces_sdk.events import MessageReceived, MessageUpdated, ParticipantJoined
 from spaces_sdk.models import Kind, MessageStatus, MessageType
 from spaces_sdk.testing import Comes, Passes, Talk, dialog
-from spaces_sdk.turns import FinishedTurn, TurnOutcome
+from spaces_sdk.turns import TurnOutcome
 from tests.support.replica import Replicas
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -56,38 +56,33 @@ async def test_a_bot_has_one_turn() -> None:
 
 
 async def test_what_it_cost_is_told_when_it_ends() -> None:
-    finished: list[FinishedTurn] = []
     async with Replicas(host) as stage:
         replica = await stage.start()
-        finish = stage.room.turns.finish
-
-        def kept(holder: object, turns: list[FinishedTurn], position: int | None) -> int:
-            finished.extend(turns)
-            return finish(holder, turns, position)  # pyright: ignore[reportArgumentType]
-
-        stage.room.turns.finish = kept  # pyright: ignore[reportAttributeAccessIssue]
         said = await stage.say("hi")
         await stage.say("!ping")
-        told = [(turn.position, turn.purpose, turn.outcome, turn.tokens) for turn in finished]
+        told = [(turn.position, turn.purpose, turn.outcome, turn.tokens) for turn in replica.line.finished]
         assert told[0] == (said.seq, "answer", TurnOutcome.DONE, 12)
         assert told[1][1:] == ("command:ping", TurnOutcome.DONE, None)
+        assert stage.room.rows.used[2] == 12
         assert replica.errors == []
 
 
 async def test_a_cool_down_waits_and_a_refusal_is_silence() -> None:
     async with Replicas(host) as stage:
         replica = await stage.start()
-        stage.room.turns.resumes_at = stage.clock.monotonic() + 20
-        await stage.say("hi")
+        stage.room.steer(settings={"spaces": {"bot_cooldown_s": 20}})
+        first, second = await stage.say("hi"), await stage.say("and?")
         otto = stage.room.come("Otto").model_copy(update={"kind": Kind.BOT})
-        stage.room.store(otto, "beep", MessageType.AI_RESPONSE)
+        beep = stage.room.store(otto, "beep", MessageType.AI_RESPONSE)
         await stage.clock.advance(19.9)
-        assert stage.said == []
+        assert stage.said == ["heard hi"]
         await stage.clock.advance(0.2)
-        assert stage.said == ["heard hi"]
+        assert stage.said == ["heard hi", "heard and?"]
         await stage.clock.advance(60)
-        assert [claim.position for claim in replica.session.claimed] == [1, 3, 1], "what is refused is asked once"
-        assert stage.said == ["heard hi"]
+        claimed = [claim.position for claim in replica.line.claimed]
+        assert claimed.count(beep.seq) == 1, "what is refused is asked once"
+        assert set(claimed) == {first.seq, second.seq, beep.seq}
+        assert stage.said == ["heard hi", "heard and?"]
 
 
 async def test_a_pick_of_the_host_is_answered_once_whenever_it_came() -> None:
@@ -121,7 +116,8 @@ async def test_a_pick_of_what_is_not_to_be_found_is_silence(caplog: pytest.LogCa
     async with Replicas(host) as stage:
         replica = await stage.start()
         message = await stage.say("hi")
-        stage.room.pick(message.model_copy(update={"id": uuid4()}))
+        stage.room.pick(message)
+        stage.room.change(message, status=MessageStatus.DELETED, content="")
         await stage.clock.advance(1)
         assert stage.said == ["heard hi"]
         assert replica.errors == []
@@ -163,10 +159,10 @@ async def test_removed_in_the_midst_of_an_answer_it_ends_cleanly() -> None:
     async with Replicas(lambda _: _hanging()) as stage:
         replica = await stage.start()
         await stage.say("hi")
-        replica.kill()  # no call of the session is let through any more
-        stage.room.end()
-        await stage.clock.advance(0)
-        await asyncio.wait_for(replica.task, 1)
+        stage.room.backend.tables.remove(stage.room.rows, stage.bot_id, "kicked")
+        await stage.clock.advance(1)
+        with pytest.raises(RemovedError):
+            await replica.task
         assert replica.errors == []
 
 
