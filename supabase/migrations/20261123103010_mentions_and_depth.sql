@@ -2,7 +2,7 @@
 
 -- A name counts from an @ on, in any case, to its end and no further: @Ann names Ann and not Annie, @Ann Lee names Ann Lee
 -- and not Ann. An @ inside a word is a part of that word. Names are compared as text, whatever characters they have.
-create function spaces.named_users(p_room_id uuid, p_content text)
+create function spaces.named_bots(p_room_id uuid, p_content text)
 returns uuid[] language plpgsql stable set search_path = '' as $$
 declare
   c_mentions constant integer := 50;
@@ -16,30 +16,38 @@ begin
       select a.text, a.n, sum(char_length(a.text) + 1) over (order by a.n) as ends
       from unnest((string_to_array(p_content, '@'))[1:c_mentions]) with ordinality a (text, n)
     ), calls as (
-      select i.n, lower(substr(p_content, i.ends::integer + 1, c_longest)) as said
-      from pieces i where right(i.text, 1) !~ '\w'
-    ), named as (
-      select p.user_id, rank() over (partition by c.n order by char_length(p.display_name) desc) as place
-      from calls c join public.room_participants p
-        on left(c.said, char_length(lower(p.display_name))) = lower(p.display_name)
-       and substr(c.said, char_length(lower(p.display_name)) + 1, 1) !~ '\w'
-      where p.room_id = p_room_id and p.status = 'active'
+      select lower(substr(p_content, i.ends::integer + 1, c_longest)) as said from pieces i where right(i.text, 1) !~ '\w'
+    ), named as materialized (
+      select p.user_id, b.name, c.said
+      from public.room_participants p
+      cross join lateral (select lower(p.display_name)) b (name)
+      join calls c on starts_with(c.said, b.name) and substr(c.said, char_length(b.name) + 1, 1) !~ '\w'
+      where p.room_id = p_room_id and p.status = 'active' and p.kind = 'bot'
+    ), longer as materialized ( -- looked up by key: a room has thousands of names, and a text fifty calls
+      select n.name, jsonb_object_agg(b.name, null) as names
+      from (select distinct d.name from named d) n
+      join public.room_participants p on p.room_id = p_room_id and p.status = 'active'
+      cross join lateral (select lower(p.display_name)) b (name)
+      where starts_with(b.name, n.name) and b.name <> n.name
+      group by n.name
     )
-    select distinct d.user_id from named d where d.place = 1);
+    select distinct d.user_id from named d where not exists (
+      select from longer l, generate_series(char_length(d.name) + 1, char_length(d.said)) i (ends)
+      where l.name = d.name and l.names ? left(d.said, i.ends) and substr(d.said, i.ends + 1, 1) !~ '\w'));
 end
 $$;
-revoke all on function spaces.named_users(uuid, text) from public, anon, authenticated, service_role;
-comment on function spaces.named_users(uuid, text) is 'Participants whose name stands behind an @ in a text, the first 50 of those; all who have the same name.';
+revoke all on function spaces.named_bots(uuid, text) from public, anon, authenticated, service_role;
+comment on function spaces.named_bots(uuid, text) is 'The bots whose name stands behind an @ in a text, the first 50 of those, where no longer name of a participant does.';
 
 create function spaces.mentioned_bots(p_message public.room_messages)
 returns uuid[] language plpgsql stable set search_path = '' as $$
 begin
   return array(
-    select p.user_id from public.room_participants p
-    where p.room_id = p_message.room_id and p.status = 'active' and p.kind = 'bot' and p.user_id in (
-      select unnest(spaces.named_users(p_message.room_id, p_message.content))
-      union all
-      select q.user_id from public.room_messages q where q.id = p_message.reply_to));
+    select unnest(spaces.named_bots(p_message.room_id, p_message.content))
+    union
+    select p.user_id from public.room_messages q
+    join public.room_participants p on p.room_id = q.room_id and p.user_id = q.user_id and p.status = 'active' and p.kind = 'bot'
+    where q.id = p_message.reply_to);
 end
 $$;
 revoke all on function spaces.mentioned_bots(public.room_messages) from public, anon, authenticated, service_role;

@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.db.support.actors import Json
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space
-from tests.db.support.turns import Replica, bot
+from tests.db.support.turns import Replica, bot, claim_of
 
 pytestmark = pytest.mark.db
 
@@ -78,6 +78,8 @@ NAMES = {
     "@Eve": set[str](),
     "@Ann B": {"Ann"},
     "@Ann Bee": set[str](),
+    "@Ann Bee and @ann": {"Ann"},
+    "@Ann Lee, @Ann Bee": {"Ann Lee"},
 }
 
 
@@ -118,6 +120,26 @@ async def test_one_who_is_offline_is_named_all_the_same(db: Database) -> None:
     one, two = await bot(space, "One"), await bot(space, "Two")
     await space.call(two.member, "leave_room")
     assert await one.verdict(await space.say(space.host, "@Two?")) == "not_mentioned"
+
+
+async def test_many_texts_full_of_names_in_a_room_of_thousands(db: Database) -> None:
+    space = await open_space(db)
+    await space.enter(space.host)
+    await space.db.sql(
+        """with people as (
+             insert into auth.users (id) select gen_random_uuid() from generate_series(1, 5000) returning id)
+           insert into public.room_participants (room_id, user_id, display_name, is_online)
+           select %s, id, 'Person ' || row_number() over (), false from people""",
+        [space.id],
+    )
+    one, two = await bot(space, "One"), await bot(space, "Two")
+    await space.newcomer("One of many")
+    await db.sql("delete from spaces.limits where action like 'send%'")
+    texts = ("@person 7, ", "@one, what of you? ", "@one of many, perhaps ")
+    messages = [await space.say(space.host, text * 50) for _ in range(33) for text in texts]
+    turns = await one.claims(*(claim_of(message) for message in messages))  # in the time that a call may take
+    assert {turn["status"] for turn in turns} == {"granted"}
+    assert [await two.verdict(message) for message in messages[:3]] == ["taken", "not_mentioned", "taken"]
 
 
 @pytest.mark.usefixtures("bots")
