@@ -21,7 +21,7 @@ CLAIM_TURNS = Procedure("claim_turns", "claim the turns", Repeat.SAFE)
 FINISH_TURNS = Procedure("finish_turns", "finish the turns", Repeat.SAFE)
 GIVE_TURN = Procedure("give_turn", "give the turn", Repeat.SAFE)
 
-MAX_POSITION: Final = 2**63 - 1
+MAX_POSITION: Final = 10**18 - 1
 MOST_TOKENS: Final = 999_999_999
 PURPOSE: Final = re.compile("[a-z0-9_:.-]{1,60}")
 """The limits of `spaces.check_turns` in the migrations."""

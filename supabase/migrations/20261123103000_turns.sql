@@ -7,6 +7,7 @@ create table spaces.bots (
   takes_turns boolean not null,
   last_turn_at timestamptz,
   last_done_at timestamptz,
+  is_silent boolean not null default false,
   constraint bots_pkey primary key (room_id, user_id),
   constraint bots_participant_fkey foreign key (room_id, user_id)
     references public.room_participants (room_id, user_id) on delete cascade,
@@ -19,6 +20,10 @@ comment on column spaces.bots.position is 'What has no row in spaces.turns up to
 comment on column spaces.bots.takes_turns is 'Whether it answers when it is its turn: round_robin waits for nobody else.';
 comment on column spaces.bots.last_turn_at is 'When it began its last answer: orders the bots of round_robin.';
 comment on column spaces.bots.last_done_at is 'When it ended its last answer.';
+comment on column spaces.bots.is_silent is 'It has let a turn pass, and has asked for none since: round_robin does not wait for it again.';
+
+-- Who may be meant, and whose turn it may be: a few of a room's thousands of participants.
+create index room_participants_bots_idx on public.room_participants (room_id) where kind = 'bot' and status = 'active';
 
 create table spaces.turns (
   id uuid not null default gen_random_uuid(),

@@ -49,7 +49,7 @@ begin
     and p.user_id is distinct from p_message.user_id
     and (p_mentioned = '{}' or p.user_id = any (p_mentioned))
     and (p.user_id = p_user_id or (
-      b.takes_turns and spaces.has_live_lease(p.room_id, p.user_id)
+      b.takes_turns and not b.is_silent and spaces.has_live_lease(p.room_id, p.user_id)
       and (b.position < p_message.seq or coalesce(t.state = 'waiting', false)))) -- else it is past this message, and asks no more
     and spaces.cooldown_left_s(p.room_id, p.user_id, p_rules) = 0
   order by t.passed_at nulls first, b.last_turn_at nulls first, p.joined_at, p.id
@@ -84,6 +84,7 @@ begin
   update spaces.turns t
   set state = 'waiting', holder = null, expires_at = null, passed_at = clock_timestamp(), changed_at = clock_timestamp()
   where t.room_id = p_room_id and t.position = p_position and t.purpose = 'answer' and t.user_id = any (v_lapsed);
+  update spaces.bots b set is_silent = true where b.room_id = p_room_id and b.user_id = any (v_lapsed);
   return null;
 end
 $$;
@@ -101,7 +102,7 @@ comment on function spaces.seconds_until(timestamptz) is 'How long to wait for a
 
 -- The verdict on a claim of the room's turn that nobody of the same bot holds: status, and reason or retry_after_s.
 -- p_turn is what is known of it; with an attempt before this one, who answers was decided then, and it is counted already.
-create function spaces.judge_answer(p_room public.rooms, p_me public.room_participants, p_turn spaces.turns)
+create function spaces.judge_answer(p_room public.rooms, p_user_id uuid, p_turn spaces.turns)
 returns jsonb language plpgsql volatile set search_path = '' as $$
 declare
   v_rules spaces.turn_rules := spaces.turn_rules_of(p_room.settings);
@@ -112,24 +113,22 @@ declare
   v_problem text;
   v_verdict jsonb;
   v_wait_s double precision := 0;
-  v_next uuid := p_me.user_id;
+  v_next uuid := p_user_id;
   v_offer_s numeric := (select c.turn_offer_s from spaces.config c);
 begin
-  if p_me.kind <> 'bot' or p_me.is_muted then
-    return jsonb_build_object('status', 'refused', 'reason', case when p_me.is_muted then 'muted' else 'not_a_bot' end);
-  end if;
   select m.* into v_message from public.room_messages m where m.room_id = p_room.id and m.seq = p_turn.position;
   if not found then
     v_problem := spaces.pick_problem(p_turn);
   else
     if v_is_new then
       v_mentioned := spaces.mentioned_bots(v_message);
-      v_problem := spaces.answer_problem(v_rules, p_me.user_id, v_message, v_mentioned);
+      v_problem := spaces.answer_problem(v_rules, p_user_id, v_message, v_mentioned);
     elsif v_message.status = 'deleted' then
       v_problem := 'gone';
     end if;
-    if v_problem is null and v_rules.mode in ('first', 'round_robin') then
-      v_verdict := spaces.settle_rivals(p_room.id, p_me.user_id, p_turn.position);
+    -- What another bot has taken away from this one is that one's in every mode.
+    if v_problem is null and (v_rules.mode in ('first', 'round_robin') or (not v_is_new and p_turn.passed_at is not null)) then
+      v_verdict := spaces.settle_rivals(p_room.id, p_user_id, p_turn.position);
     end if;
   end if;
   if v_problem is null and v_verdict is null and v_is_new and spaces.is_spent(p_room.id, v_rules) then
@@ -138,13 +137,13 @@ begin
   if v_problem is not null then
     return jsonb_build_object('status', 'refused', 'reason', v_problem);
   elsif v_verdict is null and v_is_new and not v_is_offered and v_message.id is not null then
-    v_wait_s := spaces.cooldown_left_s(p_room.id, p_me.user_id, v_rules);
+    v_wait_s := spaces.cooldown_left_s(p_room.id, p_user_id, v_rules);
     if v_rules.mode = 'round_robin' then
-      v_next := spaces.next_bot(p_me.user_id, v_rules, v_message, v_mentioned);
+      v_next := spaces.next_bot(p_user_id, v_rules, v_message, v_mentioned);
     end if;
-    if v_wait_s > 0 and (v_next is null or v_next = p_me.user_id) then
+    if v_wait_s > 0 and (v_next is null or v_next = p_user_id) then
       return jsonb_build_object('status', 'later', 'reason', 'cooldown', 'retry_after_s', ceil(v_wait_s * 1000) / 1000);
-    elsif v_next is distinct from p_me.user_id then
+    elsif v_next is distinct from p_user_id then
       insert into spaces.turns as t (room_id, user_id, position, purpose, message_id, state, expires_at)
       values (p_room.id, v_next, p_turn.position, 'answer', v_message.id, 'offered',
               clock_timestamp() + make_interval(secs => v_offer_s::double precision))
@@ -156,6 +155,6 @@ begin
   return coalesce(v_verdict, '{"status": "granted"}');
 end
 $$;
-revoke all on function spaces.judge_answer(public.rooms, public.room_participants, spaces.turns) from public, anon, authenticated, service_role;
-comment on function spaces.judge_answer(public.rooms, public.room_participants, spaces.turns) is
+revoke all on function spaces.judge_answer(public.rooms, uuid, spaces.turns) from public, anon, authenticated, service_role;
+comment on function spaces.judge_answer(public.rooms, uuid, spaces.turns) is
   'Whether a bot may answer now what it claims; in round_robin it offers the turn to whose it is.';

@@ -35,16 +35,18 @@ revoke all on function spaces.check_turns(jsonb, boolean, text) from public, ano
 comment on function spaces.check_turns(jsonb, boolean, text) is 'Refuses lists of claims, or of ends of turns, that are malformed.';
 
 -- Keeps the verdict on a claim. Only what may still become this bot's stays open.
-create function spaces.file_turn(p_turn spaces.turns, p_status text, p_holder uuid, p_lease_s numeric)
+create function spaces.file_turn(p_turn spaces.turns, p_verdict jsonb, p_holder uuid, p_lease_s numeric)
 returns spaces.turns language plpgsql volatile set search_path = '' as $$
 declare
   v_turn spaces.turns;
-  v_is_held boolean := p_status = 'granted';
+  v_status constant text := p_verdict ->> 'status';
+  v_is_held constant boolean := v_status = 'granted';
 begin
-  if p_status = 'refused' and p_turn.attempt = 0 then
+  if v_status = 'refused' and p_turn.attempt = 0 then
     delete from spaces.turns t
     where t.room_id = p_turn.room_id and t.user_id = p_turn.user_id and t.position = p_turn.position and t.purpose = p_turn.purpose;
-  elsif p_status in ('refused', 'done') then -- a copy of this bot has begun it: nobody begins anew
+  elsif v_status = 'done' or (v_status = 'refused' and p_verdict ->> 'reason' not in ('muted', 'not_a_bot')) then
+    -- A copy of this bot has begun it: nobody begins anew. Who may not speak any more only gives it back.
     update spaces.turns t set state = 'done', holder = null, expires_at = null, changed_at = clock_timestamp()
     where t.room_id = p_turn.room_id and t.user_id = p_turn.user_id and t.position = p_turn.position and t.purpose = p_turn.purpose
       and t.state <> 'done';
@@ -62,8 +64,8 @@ begin
   return v_turn;
 end
 $$;
-revoke all on function spaces.file_turn(spaces.turns, text, uuid, numeric) from public, anon, authenticated, service_role;
-comment on function spaces.file_turn(spaces.turns, text, uuid, numeric) is 'Writes down what became of a claim; the row, if one is kept.';
+revoke all on function spaces.file_turn(spaces.turns, jsonb, uuid, numeric) from public, anon, authenticated, service_role;
+comment on function spaces.file_turn(spaces.turns, jsonb, uuid, numeric) is 'Writes down what became of a claim; the row, if one is kept.';
 
 -- One claim: its answer. Read anew for each, because the one before it in the same call may have changed everything.
 create function spaces.claim_turn(p_room public.rooms, p_me public.room_participants, p_holder uuid, p_claim jsonb)
@@ -95,13 +97,17 @@ begin
   if v_turn.state = 'done' or (not v_is_known and v_turn.position > 0 and v_turn.position <= (
       select b.position from spaces.bots b where b.room_id = p_room.id and b.user_id = p_me.user_id)) then
     v_verdict := '{"status": "done"}';
+  elsif v_turn.purpose = 'answer' and (p_me.kind <> 'bot' or p_me.is_muted) then
+    -- Asked of who holds it, too: else it would keep the other bots waiting for as long as it likes.
+    v_verdict := jsonb_build_object('status', 'refused', 'reason', case when p_me.is_muted then 'muted' else 'not_a_bot' end);
   elsif v_turn.state = 'held' and v_turn.holder = p_holder then
     -- Its lease goes on, also one that has run out and that nobody has taken; so does a lost answer come again.
     v_turn.attempt := v_turn.attempt - 1;
   elsif v_turn.state = 'held' and v_turn.expires_at > clock_timestamp() then
     return v_answer || jsonb_build_object('status', 'taken', 'retry_after_s', spaces.seconds_until(v_turn.expires_at));
   elsif v_turn.purpose = 'answer' then
-    v_verdict := spaces.judge_answer(p_room, p_me, v_turn);
+    update spaces.bots b set is_silent = false where b.room_id = p_room.id and b.user_id = p_me.user_id and b.is_silent;
+    v_verdict := spaces.judge_answer(p_room, p_me.user_id, v_turn);
     if v_turn.attempt = 0 and v_verdict ->> 'status' = 'granted' then
       perform spaces.spend(p_room.id, 1, 0);
       update spaces.bots b set last_turn_at = clock_timestamp() where b.room_id = p_room.id and b.user_id = p_me.user_id;
@@ -112,7 +118,7 @@ begin
     perform spaces.fail('not_allowed', format('cannot %s: %s are kept for you already', c_operation, v_config.turns_per_user),
                         'Finish them and pass p_position on: what is done below it is forgotten.');
   end if;
-  v_turn := spaces.file_turn(v_turn, v_verdict ->> 'status', p_holder, v_config.turn_lease_s);
+  v_turn := spaces.file_turn(v_turn, v_verdict, p_holder, v_config.turn_lease_s);
   return v_answer || v_verdict || case when v_verdict ->> 'status' = 'granted' then jsonb_build_object(
     'turn_id', v_turn.id, 'attempt', v_turn.attempt, 'lease_s', v_config.turn_lease_s) else '{}' end;
 end

@@ -83,6 +83,7 @@ returns jsonb language plpgsql volatile security definer set search_path = '' se
 declare
   c_operation constant text := 'finish the turns';
   v_user_id uuid := spaces.caller(c_operation);
+  v_me public.room_participants;
   v_room public.rooms;
   v_finished integer;
   v_tokens bigint;
@@ -96,7 +97,7 @@ begin
     return spaces.rate_limited(c_operation, spaces.retry_after_s(v_user_id, 'turn', p_room_id, 'turn'));
   end if;
   perform spaces.lock_room(p_room_id, c_operation);
-  perform spaces.require_participant(p_room_id, v_user_id, c_operation);
+  v_me := spaces.require_participant(p_room_id, v_user_id, c_operation);
   perform spaces.require_entered(p_room_id, v_user_id, p_turns, c_operation);
   with ended as (
     update spaces.turns t set
@@ -113,7 +114,7 @@ begin
   if v_answers > 0 then
     update spaces.bots b set last_done_at = clock_timestamp() where b.room_id = p_room_id and b.user_id = v_user_id;
   end if;
-  if v_tokens > 0 then
+  if v_tokens > 0 and v_me.kind = 'bot' then -- the budget is the bots': nobody else may use it up
     perform spaces.spend(p_room_id, 0, v_tokens);
   end if;
   perform spaces.move_position(p_room_id, v_user_id, p_position, c_operation);

@@ -107,6 +107,17 @@ async def test_the_tokens_of_a_day(space: Space, one: Replica) -> None:
     await check_steps(space)
 
 
+async def test_what_people_tell_of_tokens_counts_nothing(space: Space, one: Replica) -> None:
+    await choose(space, bot_tokens_per_day=100)
+    eve = Replica(space, await space.newcomer("Eve"))
+    await eve.enter()
+    message = await space.say(space.host)
+    await eve.claim(message, "message:log")
+    assert await eve.finish(message, "message:log", tokens=999_999_999) == 1
+    assert await resume_at(space) is None
+    assert await one.verdict(message) == "granted"
+
+
 async def test_handlers_are_free(space: Space, one: Replica) -> None:
     await choose(space, bot_messages_per_day=0)
     message = await space.say(space.host)

@@ -174,6 +174,35 @@ async def test_who_lets_the_turn_pass_comes_after_all_others(space: Space) -> No
     assert await verdicts(message, one, two, three) == ["done"] * 3
 
 
+async def test_a_bot_that_hangs_is_waited_for_once(space: Space) -> None:
+    await choose(space, turn_mode="round_robin")
+    one, two = await bots(space, "One", "Two")
+    message = await space.say(space.host)
+    assert await verdicts(message, two) == ["taken"], "it is offered to one"
+    await lapse(space)
+    assert await verdicts(message, two) == ["granted"]
+    await two.finish(message)
+    for _ in range(2):
+        message = await space.say(space.host)
+        assert await verdicts(message, two) == ["granted"], "which has not been heard of since"
+        await two.finish(message)
+    assert await verdicts(message, one) == ["done"]
+    assert await verdicts(await space.say(space.host), two) == ["taken"], "now it has"
+
+
+async def test_what_another_bot_has_taken_away_is_that_ones_in_every_mode(space: Space) -> None:
+    one, two = await bots(space, "One", "Two")
+    message = await space.say(space.host)
+    await one.claim(message)
+    await lapse(space)
+    assert await two.verdict(message) == "granted"
+    for mode in ("mention", "everyone", "host_picks"):
+        await choose(space, turn_mode=mode)
+        assert await verdicts(message, one, two) == ["taken", "granted"]
+    await two.finish(message)
+    assert await one.verdict(message) == "done"
+
+
 async def test_when_all_have_let_it_pass_it_goes_round_among_those(space: Space) -> None:
     await choose(space, turn_mode="round_robin")
     one, two = await bots(space, "One", "Two")
@@ -303,14 +332,26 @@ async def test_who_may_not_speak_does_not_answer(space: Space) -> None:
     message = await space.say(space.host)
     await one.claim(message)
     await space.call(space.host, "mute_participant", p_user_id=one.id, p_is_muted=True)
-    assert await one.verdict(message) == "granted", "the lease is still theirs"
-    assert await two.verdict(message) == "taken"
-    assert await one.verdict(await space.say(space.host)) == "muted"
-    await lapse(space)
+    assert await two.verdict(message) == "taken", "until they are heard of, or their lease is over"
+    assert await one.verdict(message) == "muted", "it is not theirs to keep"
+    assert await two.verdict(message) == "granted"
     assert await one.another().verdict(message) == "muted"
+    assert await one.verdict(await space.say(space.host)) == "muted"
     await space.call(space.host, "mute_participant", p_user_id=one.id, p_is_muted=False)
+    assert await one.verdict(message) == "taken", "they may have it again when the other one lets it go"
     await space.call(space.host, "set_participant_kind", p_user_id=two.id, p_kind="human")
+    assert await two.verdict(message) == "not_a_bot"
+    assert await one.verdict(message) == "granted"
     assert await two.verdict(await space.say(space.host)) == "not_a_bot"
+
+
+async def test_who_dies_and_is_muted_then_leaves_the_answer_to_others(space: Space) -> None:
+    one, two = await bots(space, "One", "Two")
+    message = await space.say(space.host)
+    await one.claim(message)
+    await space.call(space.host, "mute_participant", p_user_id=one.id, p_is_muted=True)
+    await lapse(space)
+    assert await verdicts(message, one.another(), two) == ["muted", "granted"]
 
 
 # -- bots that answer bots -------------------------------------------------------------------------------

@@ -25,8 +25,6 @@ class Verdict:
 def judge_answer(room: Turns, me: Participant, row: TurnRow) -> Verdict:
     """The verdict on a claim of the room's turn that no replica of the same bot holds."""
     rules, is_new = room.rules, row.attempt == 0
-    if me.is_muted or me.kind is not Kind.BOT:
-        return Verdict("refused", "muted" if me.is_muted else "not_a_bot")
     message = next((m for m in room.messages.values() if m.seq == row.position), None)
     mentioned: set[UUID] = set()
     verdict: Verdict | None = None
@@ -39,7 +37,8 @@ def judge_answer(room: Turns, me: Participant, row: TurnRow) -> Verdict:
             problem = _problem(room, rules, me.user_id, message, mentioned)
         elif message.status is MessageStatus.DELETED:
             problem = "gone"
-        if problem is None and rules.mode in ("first", "round_robin"):
+        is_taken_away = not is_new and row.passed_at is not None
+        if problem is None and (rules.mode in ("first", "round_robin") or is_taken_away):
             verdict = _rivals(room, me.user_id, row.position)
     if problem is None and verdict is None and is_new and room.is_spent(rules):
         problem = "budget"
@@ -106,6 +105,7 @@ def _rivals(room: Turns, me: UUID, position: int) -> Verdict | None:
         if row.expires_at is not None:
             room.close(row, "waiting")
             row.passed_at = now
+            room.bots[row.user_id].is_silent = True
     return None
 
 
@@ -133,7 +133,7 @@ def _next_bot(room: Turns, rules: TurnRules, me: Participant, message: Message, 
 
 def _would_take(room: Turns, user_id: UUID, seq: int) -> bool:
     bot, row = room.bots.get(user_id), room.turns.get((user_id, seq, ANSWER))
-    if bot is None or not bot.takes_turns or not room.is_live(user_id):
+    if bot is None or not bot.takes_turns or bot.is_silent or not room.is_live(user_id):
         return False
     return bot.position < seq or (row is not None and row.state == "waiting")
 

@@ -23,6 +23,7 @@ class BotRow:
     takes_turns: bool
     last_turn_at: float | None = None
     last_done_at: float | None = None
+    is_silent: bool = False
 
 
 @dataclass(slots=True)
@@ -85,11 +86,11 @@ class Turns(Messages):
     def rules(self) -> TurnRules:
         return TurnRules.of(self.state.settings)
 
-    def file(self, row: TurnRow, status: str, holder: UUID) -> None:
+    def file(self, row: TurnRow, status: str, reason: str | None, holder: UUID) -> None:
         """Keep the verdict on a claim; only what may still become this bot's stays open."""
         if status == "refused" and row.attempt == 0:
             self.turns.pop(row.key, None)
-        elif status in ("refused", "done"):
+        elif status == "done" or (status == "refused" and reason not in ("muted", "not_a_bot")):
             if row.key in self.turns:
                 self.close(row, "done")
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from spaces_sdk.models import JsonObject, Message, MessageStatus, Room
+from spaces_sdk.models import JsonObject, Kind, Message, MessageStatus, Room
 from spaces_sdk.turns import ANSWER, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome, TurnStatus
 from tests.contract_suite.stage import Person, Stage, case
 
@@ -185,8 +185,26 @@ async def who_lets_their_turn_pass(stage: Stage) -> None:
     assert await verdict(stage, bix, room, said) == "taken"
     await stage.let_pass(0.4)
     assert await verdict(stage, bix, room, said) == "granted"
+    following = await bob.rooms.insert_message(room.id, "and now?")
+    assert await verdict(stage, bix, room, following) == "granted", "who has not been heard of is waited for once"
     assert await verdict(stage, bea, room, said) == "taken"
     assert [turn.position for turn in (await bea.rooms.enter_turns(room.id, takes_turns=True)).open] == [said.seq]
+
+
+@case
+async def who_is_muted_gives_the_turn_back(stage: Stage) -> None:
+    room, (ada, bob), (bea, bix) = await bots_in(stage, "bea", "bix", turn_mode="first", bot_tokens_per_day=100)
+    said = await bob.rooms.insert_message(room.id, "well?")
+    holder, other = uuid4(), uuid4()
+    await claim(stage, bea, room, holder, said.seq)
+    await ada.rooms.mute_participant(room.id, bea.user_id)
+    assert (await claim(stage, bea, room, holder, said.seq)).reason == "muted"
+    assert (await claim(stage, bix, room, other, said.seq)).status is TurnStatus.GRANTED
+    await ada.rooms.set_participant_kind(room.id, bix.user_id, Kind.HUMAN)
+    assert await done(bix, room, other, said.seq, tokens=100) == 1
+    await ada.rooms.mute_participant(room.id, bea.user_id, False)
+    following = await bob.rooms.insert_message(room.id, "and now?")
+    assert await verdict(stage, bea, room, following) == "granted", "what people tell of tokens counts nothing"
 
 
 @case

@@ -54,19 +54,22 @@ class TurnFunctions(Rights):
         verdict, now = Verdict("granted"), room.clock.monotonic()
         if row.state == "done" or (not is_known and 0 < position <= room.bots[self.me].position):
             verdict = Verdict("done")
+        elif purpose == ANSWER and (me.is_muted or me.kind is not Kind.BOT):
+            verdict = Verdict("refused", "muted" if me.is_muted else "not_a_bot")
         elif row.state == "held" and row.holder == holder:
             row.attempt -= 1  # renewed; filing counts it again
         elif row.state == "held" and (row.expires_at or 0.0) > now:
             verdict = Verdict("taken", retry_after_s=(row.expires_at or 0.0) - now)
             return _answer(position, purpose, verdict)
         elif purpose == ANSWER:
+            room.bots[self.me].is_silent = False
             verdict = judge_answer(room, me, row)
             if row.attempt == 0 and verdict.status == "granted":
                 room.spend(1, 0)
                 room.bots[self.me].last_turn_at = now
         elif not is_known:
             self._require_claims_left(room)
-        room.file(row, verdict.status, holder)
+        room.file(row, verdict.status, verdict.reason, holder)
         answer = _answer(position, purpose, verdict)
         if verdict.status == "granted":
             answer |= {"turn_id": row.id, "attempt": row.attempt, "lease_s": room.config.turn_lease_s}
@@ -83,7 +86,7 @@ class TurnFunctions(Rights):
         self, room_id: UUID, holder: UUID, turns: list[dict[str, Any]], position: int | None
     ) -> JsonObject:
         room = self._counted(room_id)
-        self.participant(room)
+        me = self.participant(room)
         self._require_entered(room, turns)
         tokens = finished = 0
         for turn in turns:
@@ -96,7 +99,7 @@ class TurnFunctions(Rights):
                 room.bots[self.me].last_done_at = room.clock.monotonic()
             tokens += int(turn.get("tokens") or 0)
             finished += 1
-        if tokens:
+        if tokens and me.kind is Kind.BOT:
             room.spend(0, tokens)
         room.move_bot(self.me, position)
         room.tell_budget()
