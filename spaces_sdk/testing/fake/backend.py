@@ -45,6 +45,7 @@ class FakeBackend:
         self._clock = clock or VirtualClock()
         self.tables = Tables(self._clock, Random(seed))  # noqa: S311 - a test is to be repeatable
         self._users: dict[str, FakeUser] = {}
+        self._replicas: list[FakeUser] = []
 
     @property
     def clock(self) -> VirtualClock:
@@ -91,7 +92,8 @@ class FakeBackend:
         """
         if name not in self._users:
             raise UsageError(f"cannot make a replica: there is no user {name!r}", hint="make it with `user` first")
-        return FakeUser(self.tables, self._users[name].account)
+        self._replicas.append(FakeUser(self.tables, self._users[name].account))
+        return self._replicas[-1]
 
     def room(self, room: Room | UUID) -> FakeRoom:
         """The rows of a room, to look at and to break.
@@ -116,7 +118,7 @@ class FakeBackend:
 
     async def aclose(self) -> None:
         """End every session that is still open. It passes the time that this takes. Idempotent."""
-        closing = asyncio.gather(*(user.aclose() for user in self._users.values()))
+        closing = asyncio.gather(*(user.aclose() for user in (*self._users.values(), *self._replicas)))
         while isinstance(self._clock, VirtualClock) and not closing.done():
             await self._clock.advance(CLOSE_S)
         await closing

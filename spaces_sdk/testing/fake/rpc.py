@@ -21,7 +21,8 @@ from spaces_sdk.testing.fake.functions.turns import TurnFunctions
 from spaces_sdk.testing.fake.refusals import Refusal
 from spaces_sdk.testing.fake.tables import Account, Tables
 
-RETRY_PAUSE_S: Final = 0.2
+SHORTEST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 2.0
 IDS: Final = frozenset({"p_id", "p_reply_to", "p_holder"})
 
 
@@ -56,6 +57,7 @@ class FakeRpc:
         if not timeout_s > 0:
             raise InvalidRequestError(f"cannot {doing}: timeout_s must be over 0", status=400)
         ends_at = self.clock.monotonic() + timeout_s
+        pause_s = SHORTEST_PAUSE_S
         is_open = False
         await asyncio.sleep(0)
         while True:
@@ -72,7 +74,8 @@ class FakeRpc:
                     reason = f"cannot {doing} for certain: an answer was lost"
                     raise OutcomeUnknownError(reason, operation_id=operation_id, hint=unknown_hint)
                 raise ConnectError(f"cannot {doing}: the backend could not be reached", hint="check the network")
-            await self.clock.sleep(min(RETRY_PAUSE_S, left_s))
+            await self.clock.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def execute(self, procedure: Procedure, arguments: Mapping[str, object]) -> Any:
         """Carry a call out; the answer is JSON that shares nothing with the rows.

@@ -6,7 +6,6 @@ from random import Random
 from types import TracebackType
 from typing import Self
 from uuid import UUID
-from weakref import WeakSet
 
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import UsageError
@@ -33,7 +32,7 @@ class FakeUser:
         self.realtime = FakeRealtime(tables.clock, tables.faults, account.user_id, tables.may_listen)
         self._clock = clock or tables.clock
         self._random = Random(tables.random.getrandbits(64))  # noqa: S311 - spreads retries, keeps no secret
-        self._sessions: WeakSet[RoomSession] = WeakSet()
+        self._sessions: list[RoomSession] = []
 
     def join(
         self,
@@ -63,7 +62,7 @@ class FakeUser:
             clock=self._clock,
             random=self._random,
         )
-        self._sessions.add(session)
+        self._sessions.append(session)
         return session
 
     async def __aenter__(self) -> Self:
