@@ -57,6 +57,7 @@ async def test_the_limits_are_those_of_the_contract(templates: Templates) -> Non
         "signal": (30, 10),
         "signal_room": (4, 2),
         "stream": (20, 10),
+        "turn": (60, 20),
         "moderation": (20, 1 / 3),
         "rest": (100, 100 / 900),
     }
