@@ -152,3 +152,27 @@ def test_with_its_extra_the_demo_runs_from_elsewhere(
     assert list(folder.iterdir()) == [], "it leaves nothing behind"
     with capsys.disabled():
         print(f"\nwith its extra local: environment {environment.size_mb:.0f} MB")  # noqa: T201
+
+
+APP = """
+import asyncio
+
+
+def test_backend(spaces_backend):
+    async def made():
+        return await spaces_backend.user("ada").rooms.create_room("Jam")
+
+    assert asyncio.run(made()).name == "Jam"
+
+
+def test_stack(spaces_stack):
+    raise AssertionError("there is one")
+"""
+
+
+def test_an_app_finds_the_fixtures_by_the_entry_point(built: Built, tmp_path: Path) -> None:
+    environment = Environment.with_packages(tmp_path / "venv", str(built.wheel), "pytest")
+    (tmp_path / "test_app.py").write_text(APP)
+    done = environment.run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "test_app.py")
+    assert "1 passed, 1 error" in done.out, done.text
+    assert "pip install 'spaces-sdk[local]'" in done.out
