@@ -1,17 +1,14 @@
-"""Which bot answers a message: by the mode of the room, what the message is, and who has spoken before."""
+"""Which bot answers a message: by the mode of the room, and what the message is."""
 
 from __future__ import annotations
-
-import asyncio
 
 import pytest
 import pytest_asyncio
 
-from tests.db.support.actors import Json
 from tests.db.support.barrier import after_the_barrier
 from tests.db.support.database import Database
 from tests.db.support.rooms import Space, open_space
-from tests.db.support.turns import Replica, age_turns, bot, choose, lapse
+from tests.db.support.turns import bots, choose, lapse, verdicts
 
 pytestmark = pytest.mark.db
 
@@ -21,17 +18,6 @@ async def space(db: Database) -> Space:
     made = await open_space(db)
     await made.enter(made.host, "Ada")
     return made
-
-
-async def bots(space: Space, *names: str) -> list[Replica]:
-    return [await bot(space, name) for name in names]
-
-
-async def verdicts(message: Json | int, *replicas: Replica) -> list[str]:
-    return [await each.verdict(message) for each in replicas]
-
-
-# -- modes -----------------------------------------------------------------------------------------------
 
 
 async def test_first_is_the_mode_of_a_room_that_has_chosen_none(space: Space) -> None:
@@ -123,158 +109,6 @@ async def test_the_mode_is_that_of_the_claim(space: Space) -> None:
     assert (await one.another().claim(message))["attempt"] == 2, "and so for who goes on with it"
 
 
-# -- round robin -----------------------------------------------------------------------------------------
-
-
-async def test_in_round_robin_it_goes_round(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    people = await bots(space, "One", "Two", "Three")
-    answered: list[int] = []
-    for _ in range(6):
-        message = await space.say(space.host)
-        for each in people:
-            await each.claim(message)
-        (granted,) = [n for n, each in enumerate(people) if await each.verdict(message) == "granted"]
-        await people[granted].finish(message)
-        answered.append(granted)
-    assert answered == [0, 1, 2, 0, 1, 2]
-
-
-async def test_whose_turn_it_is_has_some_seconds_to_take_it(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    one, two, three = await bots(space, "One", "Two", "Three")
-    message = await space.say(space.host)
-    offered = await two.claim(message)
-    assert offered["status"] == "taken"
-    assert offered["retry_after_s"] == 5
-    assert await one.states() == {(message["seq"], "answer"): "offered"}
-    assert await two.states() == {(message["seq"], "answer"): "waiting"}
-    assert 0 < (await three.claim(message))["retry_after_s"] <= 5
-    assert (await one.enter())["open"] == [
-        {"position": message["seq"], "purpose": "answer", "message_id": message["id"]}
-    ]
-    assert await one.verdict(message) == "granted"
-
-
-async def test_who_lets_the_turn_pass_comes_after_all_others(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    one, two, three = await bots(space, "One", "Two", "Three")
-    message = await space.say(space.host)
-    assert await verdicts(message, three) == ["taken"], "it is offered to one"
-    await lapse(space)
-    assert await verdicts(message, three) == ["taken"], "now to two"
-    assert await one.states() == {(message["seq"], "answer"): "waiting"}, "it may still come to it"
-    assert await one.verdict(message) == "taken", "which comes too late"
-    await lapse(space)
-    assert await verdicts(message, three) == ["granted"]
-    assert await verdicts(message, one, two) == ["taken", "taken"]
-    await lapse(space)
-    assert await verdicts(message, one) == ["granted"], "who has come back and waited longest"
-    await one.finish(message)
-    assert await verdicts(message, one, two, three) == ["done"] * 3
-
-
-async def test_a_bot_that_hangs_is_waited_for_once(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    one, two = await bots(space, "One", "Two")
-    message = await space.say(space.host)
-    assert await verdicts(message, two) == ["taken"], "it is offered to one"
-    await lapse(space)
-    assert await verdicts(message, two) == ["granted"]
-    await two.finish(message)
-    for _ in range(2):
-        message = await space.say(space.host)
-        assert await verdicts(message, two) == ["granted"], "which has not been heard of since"
-        await two.finish(message)
-    assert await verdicts(message, one) == ["done"]
-    assert await verdicts(await space.say(space.host), two) == ["taken"], "now it has"
-
-
-async def test_what_another_bot_has_taken_away_is_that_ones_in_every_mode(space: Space) -> None:
-    one, two = await bots(space, "One", "Two")
-    message = await space.say(space.host)
-    await one.claim(message)
-    await lapse(space)
-    assert await two.verdict(message) == "granted"
-    for mode in ("mention", "everyone", "host_picks"):
-        await choose(space, turn_mode=mode)
-        assert await verdicts(message, one, two) == ["taken", "granted"]
-    await two.finish(message)
-    assert await one.verdict(message) == "done"
-
-
-async def test_when_all_have_let_it_pass_it_goes_round_among_those(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    one, two = await bots(space, "One", "Two")
-    message = await space.say(space.host)
-    for _ in range(2):
-        assert await one.verdict(message) == "granted"
-        await lapse(space)
-        assert await two.verdict(message) == "granted"
-        await lapse(space)
-    assert [row["attempt"] for row in [*await one.rows(), *await two.rows()]] == [2, 2]
-
-
-WAITS_FOR_NOBODY = {
-    "offline": "leave_room",
-    "muted": "mute_participant",
-    "human": "set_participant_kind",
-    "kicked": "kick_participant",
-    "takes no turns": "enter_turns",
-    "past it": "claim_turns",
-    "its author": "insert_message",
-}
-
-
-@pytest.mark.parametrize("why", WAITS_FOR_NOBODY)
-async def test_round_robin_waits_for_nobody_who_would_not_answer(space: Space, why: str) -> None:
-    await choose(space, turn_mode="round_robin", bot_depth=1)
-    one, two = await bots(space, "One", "Two")
-    message = await space.say(one.member if why == "its author" else space.host)
-    match why:
-        case "offline":
-            await space.call(one.member, "leave_room")
-        case "muted":
-            await space.call(space.host, "mute_participant", p_user_id=one.id, p_is_muted=True)
-        case "human":
-            await space.call(space.host, "set_participant_kind", p_user_id=one.id, p_kind="human")
-        case "kicked":
-            await space.call(space.host, "kick_participant", p_user_id=one.id)
-        case "takes no turns":
-            await one.enter(p_takes_turns=False)
-        case "past it":
-            await one.claims(position=message["seq"])
-        case _:
-            pass
-    assert await two.verdict(message) == "granted"
-
-
-async def test_who_claims_is_there_whatever_its_lease_says(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    (one,) = await bots(space, "One")
-    await space.expire(one.member)
-    assert await one.verdict(await space.say(space.host)) == "granted"
-
-
-async def test_a_bot_whose_account_is_being_deleted_is_passed_over(space: Space) -> None:
-    await choose(space, turn_mode="round_robin")
-    one, two = await bots(space, "One", "Two")
-    offered, free = await space.say(space.host), await space.say(space.host)
-    assert await two.verdict(offered) == "taken"
-    await lapse(space)
-    async with space.db.superuser.connection() as connection, connection.transaction(force_rollback=True):
-        await connection.execute("delete from auth.users where id = %s", [one.id])
-        async with asyncio.timeout(5):
-            assert await two.verdict(free) == "granted"
-            assert (await two.claim(offered))["retry_after_s"] == 1, (
-                "it is not known yet whether the offer goes with it"
-            )
-    assert await two.verdict(offered) == "granted"
-
-
-# -- what a message is -----------------------------------------------------------------------------------
-
-
 async def test_nobody_answers_themselves(space: Space) -> None:
     one, two = await bots(space, "One", "Two")
     await choose(space, bot_depth=1)
@@ -352,103 +186,3 @@ async def test_who_dies_and_is_muted_then_leaves_the_answer_to_others(space: Spa
     await space.call(space.host, "mute_participant", p_user_id=one.id, p_is_muted=True)
     await lapse(space)
     assert await verdicts(message, one.another(), two) == ["muted", "granted"]
-
-
-# -- bots that answer bots -------------------------------------------------------------------------------
-
-
-async def depth(space: Space, message: Json) -> int:
-    return await space.db.value(
-        "select spaces.message_depth(m) from public.room_messages m where m.id = %s", [message["id"]]
-    )
-
-
-async def test_how_deep_a_message_is(space: Space) -> None:
-    one, two = await bots(space, "One", "Two")
-    asked = await space.say(space.host, "so?")
-    answers = [await space.say(each.member, "so", p_reply_to=asked["id"]) for each in (one, two)]
-    assert [await depth(space, each) for each in (asked, *answers)] == [0, 1, 1], "two answers to one question"
-    second = await space.say(one.member, "no", p_reply_to=answers[1]["id"])
-    third = await space.say(two.member, "yes", p_reply_to=second["id"])
-    assert [await depth(space, second), await depth(space, third)] == [2, 3]
-    loose = await space.say(one.member, "by the way")
-    assert await depth(space, loose) == 5, "the fifth message of bots since a human spoke"
-    assert await depth(space, await space.say(two.member, "what?", p_reply_to=loose["id"])) == 6
-    await space.newcomer("Eve")
-    assert await depth(space, await space.say(two.member, "who?")) == 7, "a notice is nobody's word"
-    again = await space.say(space.host, "stop")
-    assert await depth(space, again) == 0
-    assert await depth(space, await space.say(one.member, "I do")) == 1
-
-
-async def test_a_walk_has_an_end(space: Space) -> None:
-    (one,) = await bots(space, "One")
-    await space.db.sql("delete from spaces.limits where action = 'send_bot'")
-    try:
-        message = await space.say(one.member, "0")
-        loose = message
-        for n in range(120):
-            message = await space.say(one.member, str(n), p_reply_to=message["id"])
-        assert await depth(space, message) == 101
-        assert await depth(space, await space.say(one.member, "x")) == 101
-        assert await depth(space, loose) == 1
-    finally:
-        await space.db.sql("insert into spaces.limits values ('send_bot', 40, 10, 'Messages.')")
-
-
-async def test_bots_do_not_answer_bots_unless_they_may(space: Space) -> None:
-    await choose(space, turn_mode="everyone")
-    one, two = await bots(space, "One", "Two")
-    asked = await space.say(space.host)
-    answer = await space.say(one.member, "@two, you?", p_reply_to=asked["id"])
-    assert await two.verdict(answer) == "depth"
-    await choose(space, bot_depth=1)
-    assert await two.verdict(answer) == "granted"
-    second = await space.say(two.member, "me", p_reply_to=answer["id"])
-    assert await one.verdict(second) == "depth"
-
-
-async def test_a_loop_of_bots_ends(space: Space) -> None:
-    await choose(space, turn_mode="everyone", bot_depth=6)
-    pair = await bots(space, "One", "Two")
-    message, said = await space.say(space.host, "@one begin"), 0
-    for turn in range(20):
-        speaker = pair[turn % 2]
-        if await speaker.verdict(message) != "granted":
-            break
-        answered = message
-        message = await space.say(speaker.member, f"@{'Two' if turn % 2 == 0 else 'One'}!", p_reply_to=message["id"])
-        await speaker.finish(answered)
-        said += 1
-    assert said == 7, "one answer to the human, and six to bots"
-
-
-# -- cool-down -------------------------------------------------------------------------------------------
-
-
-async def test_a_bot_rests_between_two_answers(space: Space) -> None:
-    await choose(space, bot_cooldown_s=60)
-    (one,) = await bots(space, "One")
-    first, second = await space.say(space.host), await space.say(space.host)
-    assert await one.verdict(first) == "granted"
-    later = await one.claim(second)
-    assert (later["status"], later["reason"]) == ("later", "cooldown")
-    assert 59 < later["retry_after_s"] <= 60
-    assert await one.verdict(first) == "granted", "what it has it keeps"
-    assert (await one.states())[second["seq"], "answer"] == "waiting", "and is told of the other when it comes back"
-    await age_turns(space, 50)
-    await one.finish(first)
-    assert (await one.claim(second))["retry_after_s"] > 59, "counted from the end of the answer"
-    await age_turns(space, 60)
-    assert await one.verdict(second) == "granted"
-
-
-async def test_while_one_rests_another_answers(space: Space) -> None:
-    await choose(space, turn_mode="round_robin", bot_cooldown_s=60)
-    one, two = await bots(space, "One", "Two")
-    messages = [await space.say(space.host) for _ in range(3)]
-    assert await verdicts(messages[0], one) == ["granted"]
-    assert await verdicts(messages[1], one, two) == ["taken", "granted"]
-    assert await verdicts(messages[2], one, two) == ["cooldown", "cooldown"]
-    await age_turns(space, 61)
-    assert await verdicts(messages[2], two, one) == ["taken", "granted"]

@@ -107,6 +107,16 @@ async def bot(space: Space, name: str = "Bot", *, takes_turns: bool = True, acto
     return made
 
 
+async def bots(space: Space, *names: str) -> list[Replica]:
+    """Several bots, who have come in this order."""
+    return [await bot(space, name) for name in names]
+
+
+async def verdicts(message: Json | int, *replicas: Replica) -> list[str]:
+    """What each is answered that claims a message, one after the other."""
+    return [await each.verdict(message) for each in replicas]
+
+
 async def choose(space: Space, **settings: Any) -> None:
     """Set the rules of the room; null takes one away."""
     answer = await space.call(space.host, "update_room_state", p_changes={"settings": {"spaces": settings}})
