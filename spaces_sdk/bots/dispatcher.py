@@ -32,6 +32,8 @@ from spaces_sdk.turns import ClaimedTurn
 logger = logging.getLogger("spaces_sdk.bots")
 
 CLOSE_HOOKS_S: Final = 5.0
+HANDLERS_END_S: Final = 5.0
+"""For what a handler still does when it is cancelled."""
 
 
 class Dispatcher:
@@ -75,7 +77,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Serve the room until the bot has left it.
 
-        Cancelled, it ends its handlers and gives their turns back (at most 5 s), then calls `on_close` (at most 5 s).
+        Cancelled, it ends its handlers, gives their turns back, and calls `on_close`: at most 5 s each.
 
         Raises:
             RemovedError: The session was ended from outside.
@@ -88,9 +90,17 @@ class Dispatcher:
                     self._take(event)
         finally:
             self._waiters.close()
-            await self._tasks.cancel()
+            await self._end_handlers()
             await self._claimer.close()
             await self._closing()
+
+    async def _end_handlers(self) -> None:
+        """One that goes on in spite of its cancellation keeps the bot in the room no longer."""
+        with suppress(TimeoutError):
+            async with deadline(self._clock, HANDLERS_END_S):
+                await self._tasks.cancel()
+                return
+        logger.error("handlers are left behind: %g s after their cancellation they go on", HANDLERS_END_S)
 
     async def _closing(self) -> None:
         ctx = Context(self._tools)

@@ -60,6 +60,10 @@ class Work:
         assert self.wanted is not None  # noqa: S101 - only what is claimed is asked for
         return self.wanted
 
+    @property
+    def position(self) -> int:
+        return self.wanted.position if self.wanted is not None else 0
+
     def granted(self, turn: ClaimedTurn) -> None:
         self.turn = turn
         if self.lane is not None:
@@ -127,7 +131,8 @@ class Lane:
         """It is granted: now, or after it was put off."""
         is_new = work not in self._waiting
         if is_new:
-            self._waiting.appendleft(work)
+            later = (i for i, each in enumerate(self._waiting) if each.position > work.position)
+            self._waiting.insert(next(later, len(self._waiting)), work)
         self._go_on(begins=is_new)
 
     def let_go(self, work: Work) -> None:
@@ -195,7 +200,8 @@ class Lane:
             logger.warning("%s: another replica has taken over step %d", self._name, turn.position)
         finally:
             work.scope = None
-            self._claimer.finish(work.wanted, outcome, ctx.tokens or None)
+            if work.turn is turn:  # else it was lost and granted anew, while the handler came to its end
+                self._claimer.finish(work.wanted, outcome, ctx.tokens or None)
 
     async def _tell_overflow(self, ctx: Context) -> None:
         error = HandlerOverflowError(
@@ -211,13 +217,20 @@ def _ahead_after(seconds: float) -> int:
 
 
 async def guarded(ctx: Context, call: Call, report: Report) -> None:
-    """Call a handler; what it raises is reported and goes no further. A cancellation from outside does."""
+    """Call a handler; what it raises is reported and goes no further.
+
+    A cancellation from outside does, also one that the handler has kept to itself.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine
+    before = task.cancelling()
     try:
         await call()
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if task.cancelling() > before:
             raise
         await report(ctx, RuntimeError("the handler was cancelled from inside"))
     except Exception as error:  # noqa: BLE001 - a handler's failure never stops the bot
         await report(ctx, error)
+    if task.cancelling() > before:
+        raise asyncio.CancelledError

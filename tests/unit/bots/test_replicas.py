@@ -303,6 +303,32 @@ async def test_over_the_limit_claims_wait_and_go_together() -> None:
         assert len(stage.said) == 60
 
 
+async def test_what_is_taken_over_is_done_in_the_rooms_order() -> None:
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_message
+        async def answer(ctx: Context) -> None:
+            if number == 1 and ctx.message.content == "5":
+                await ctx.sleep(1000)
+            await ctx.reply(f"{number}:{ctx.message.content}")
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        for index in range(5):
+            await stage.say(str(index))
+        await stage.start()
+        await stage.clock.advance(1)
+        for index in range(5, 15):
+            stage.room.say("ada", str(index))
+        await stage.clock.advance(1)
+        first.kill()
+        await stage.clock.advance(LEASE_S + 10)
+        assert stage.said[5:] == [f"2:{index}" for index in range(5, 15)]
+
+
 async def test_timers_run_in_one_of_them() -> None:
     def make(number: int) -> Bot:
         bot = Bot("Bea")

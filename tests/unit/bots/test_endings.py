@@ -1,0 +1,98 @@
+"""Handlers that hold on: the bot ends all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+import pytest
+
+from spaces_sdk.bots import Bot, Context
+from tests.support.replica import Replicas
+
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
+
+
+async def test_a_handler_that_keeps_its_cancellation_to_itself_is_not_called_again() -> None:
+    called: list[str] = []
+
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_message
+        async def stubborn(ctx: Context) -> None:
+            called.append(f"{number}:{ctx.message.content}")
+            with suppress(asyncio.CancelledError):
+                await ctx.sleep(100 if number == 1 else 0)
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        for text in ("a", "b", "c"):
+            await stage.say(text)
+        told_at = stage.clock.monotonic()
+        await first.leave()
+        assert stage.clock.monotonic() - told_at < 5
+        await stage.start()
+        await stage.clock.advance(10)
+        assert called == ["1:a", "2:a", "2:b", "2:c"]
+
+
+async def test_a_timer_that_keeps_its_cancellation_to_itself_ends() -> None:
+    ticks: list[int] = []
+
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.every(seconds=10)
+        async def tick(ctx: Context) -> None:
+            ticks.append(number)
+            with suppress(asyncio.CancelledError):
+                await ctx.sleep(30 if number == 1 else 0)
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        await stage.start()
+        await stage.clock.advance(11)
+        first.line.is_offline = True
+        await stage.clock.advance(25)
+        first.line.is_offline = False
+        await stage.clock.advance(60)
+        assert ticks[0] == 1
+        assert set(ticks[1:]) == {2}
+
+
+async def test_a_handler_that_goes_on_for_ever_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "spaces_sdk.bots")
+    end = asyncio.Event()
+
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_message
+        async def endless(ctx: Context) -> None:
+            while number == 1 and not end.is_set():
+                try:
+                    await end.wait()
+                except asyncio.CancelledError:
+                    continue
+            await ctx.reply(str(number))
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        await stage.start()
+        await stage.say("hi")
+        told_at = stage.clock.monotonic()
+        await first.leave()
+        assert 5 <= stage.clock.monotonic() - told_at < 10
+        assert "handlers are left behind" in caplog.text
+        await stage.clock.advance(10)
+        assert stage.said == ["2"]
+        end.set()
+        await stage.clock.advance(1)
