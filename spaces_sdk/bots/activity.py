@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ class Activity:
 
     def __init__(self) -> None:
         self._count = 0
+        self._parked: Counter[object] = Counter()
 
     @property
     def is_quiet(self) -> bool:
@@ -23,10 +25,15 @@ class Activity:
         self._count -= count
 
     @contextmanager
-    def parked(self) -> Generator[None]:
-        """Around what a handler waits for."""
-        self._count -= 1
+    def parked(self, call: object) -> Generator[None]:
+        """Around what a call of a handler waits for; it counts once, for however many things it waits."""
+        self._parked[call] += 1
+        if self._parked[call] == 1:
+            self._count -= 1
         try:
             yield
         finally:
-            self._count += 1
+            self._parked[call] -= 1
+            if not self._parked[call]:
+                del self._parked[call]
+                self._count += 1

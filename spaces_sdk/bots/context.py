@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Final, TypeVar, Unpack
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
 from spaces_sdk.bots.activity import Activity
 from spaces_sdk.bots.answering import Answering
 from spaces_sdk.bots.answers import Answer, AnswerOptions
+from spaces_sdk.bots.insisting import pauses
 from spaces_sdk.bots.models import Model
 from spaces_sdk.bots.personas import Personas
 from spaces_sdk.bots.port import SessionPort
 from spaces_sdk.bots.reply_writer import ReplyWriter
 from spaces_sdk.bots.waiting import Waiters
 from spaces_sdk.clock import Clock
-from spaces_sdk.errors import NotJoinedError, RateLimitedError, UsageError
+from spaces_sdk.errors import NotJoinedError, RateLimitedError, SpacesError, UsageError
 from spaces_sdk.events import Event
 from spaces_sdk.models import JsonObject, Kind, Message, MessageType, Page, Participant, Room, RoomState
 from spaces_sdk.turns import ClaimedTurn
@@ -132,6 +133,8 @@ class Context:
     ) -> Message:
         """Say something, as `ai_response` if the account is a bot's. Over the limit it waits, and tries three times.
 
+        So it does when no answer comes (each try takes up to 10 s); the message is stored once.
+
         The n-th message of a call that was claimed has the same id in each replica: what was said by one that did not
         come to its end is not said again.
 
@@ -145,20 +148,24 @@ class Context:
             SpacesError: As `RoomSession.send`.
         """
         self._seen = self._tools.waiters.count
-        key = next(self._ids()) if message_id is None else message_id
-        for _ in range(SEND_TRIES - 1):
+        key = message_id or next(self._ids()) or uuid4()
+        waits, tries_left = pauses(), SEND_TRIES
+        while True:
+            tries_left -= 1
             try:
-                return await self._send(content, reply_to, metadata, key)
-            except RateLimitedError as error:
-                await self.sleep(min(error.retry_after_s, LONGEST_PAUSE_S))
-        return await self._send(content, reply_to, metadata, key)
-
-    async def _send(
-        self, content: str, reply_to: UUID | None, metadata: JsonObject | None, message_id: UUID | None
-    ) -> Message:
-        return await self.session.send(
-            content, message_type=self._message_type, reply_to=reply_to, metadata=metadata, message_id=message_id
-        )
+                message = await self.session.send(
+                    content, message_type=self._message_type, reply_to=reply_to, metadata=metadata, message_id=key
+                )
+            except SpacesError as error:
+                if not (error.retryable and tries_left):
+                    raise
+                pause_s = error.retry_after_s if isinstance(error, RateLimitedError) else next(waits)
+                await self.sleep(min(pause_s, LONGEST_PAUSE_S))
+            else:
+                break
+        if self._is_take_over:  # said before, perhaps, and answered meanwhile
+            self._seen = min(self._seen, self._tools.waiters.index_after(message.seq))
+        return message
 
     async def reply(
         self, content: str, *, metadata: JsonObject | None = None, message_id: UUID | None = None
@@ -179,7 +186,7 @@ class Context:
                 reply_to=reply_to, message_type=message_type, metadata=metadata, message_id=message_id
             ),
             self._ids(),
-            is_take_over=self._turn is not None and self._turn.attempt > 1,
+            is_take_over=self._is_take_over,
             clock=self._tools.clock,
         )
 
@@ -236,18 +243,23 @@ class Context:
             TimeoutError: None came in time.
             SessionClosedError: The room has ended for the bot.
         """
-        self._seen, event = await self._tools.waiters.wait(kind, check, since=self._seen, timeout_s=timeout_s)
+        with self._tools.activity.parked(self):
+            self._seen, event = await self._tools.waiters.wait(kind, check, since=self._seen, timeout_s=timeout_s)
         return event
 
     async def sleep(self, seconds: float) -> None:
         """Wait, by the bot's clock, which a test turns."""
-        with self._tools.activity.parked():
+        with self._tools.activity.parked(self):
             await self._tools.clock.sleep(seconds)
 
     @property
     def _message_type(self) -> MessageType:
         me = self.session.me
         return MessageType.AI_RESPONSE if me is not None and me.kind is Kind.BOT else MessageType.USER_TEXT
+
+    @property
+    def _is_take_over(self) -> bool:
+        return self._turn is not None and self._turn.attempt > 1
 
     def _ids(self) -> Iterator[UUID | None]:
         """The id of the next message, then those in its place if nobody will finish that one."""

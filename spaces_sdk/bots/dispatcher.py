@@ -59,7 +59,7 @@ class Dispatcher:
         self._clock = clock
         self._bounds = missed or MissedBounds()
         self.activity = Activity()
-        self._waiters = Waiters(clock, self.activity)
+        self._waiters = Waiters(clock)
         self._tools = RoomTools(session, clock, self.activity, self._waiters)
         self._tasks = TaskOwner(on_crash=self._on_unhandled)
         self._claimer = Claimer(session, clock, self._tasks)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from spaces_sdk.bots.activity import Activity
 from spaces_sdk.clock import Clock
 from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import SessionClosedError, UsageError
@@ -34,9 +33,8 @@ class Waiters:
         count: Events told so far; the index of the next one.
     """
 
-    def __init__(self, clock: Clock, activity: Activity) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._activity = activity
         self._waiting: list[_Waiter] = []
         self._newest: deque[Event] = deque(maxlen=REMEMBERED)
         self._is_closed = False
@@ -54,6 +52,12 @@ class Waiters:
                     waiter.future.set_result((index, event))
             except Exception as error:  # noqa: BLE001 - a check of the bot's author: its failure is theirs
                 waiter.future.set_exception(error)
+
+    def index_after(self, position: int) -> int:
+        """The index of the first event after a step of the room, as far back as they are kept."""
+        first = self.count - len(self._newest)
+        after = (i for i, event in enumerate(self._newest, start=first) if (event.pos or 0) > position)
+        return next(after, self.count)
 
     async def wait(
         self, kind: type[E], check: Callable[[E], bool] | None, *, since: int, timeout_s: float
@@ -86,9 +90,8 @@ class Waiters:
         waiter = _Waiter(accepts, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         try:
-            with self._activity.parked():
-                async with deadline(self._clock, timeout_s):
-                    index, event = await waiter.future
+            async with deadline(self._clock, timeout_s):
+                index, event = await waiter.future
         finally:
             self._waiting.remove(waiter)
         assert isinstance(event, kind)  # noqa: S101 - `accepts` has seen to it

@@ -96,8 +96,17 @@ class Talk:
             TimeoutError: A handler is at work for too long.
             Exception: What a handler raised, if the bot has no `on_error`.
         """
-        async with asyncio.timeout(self._within_s):
-            await self._quiet()
+        scope = asyncio.timeout(self._within_s)
+        try:
+            async with scope:
+                await self._quiet()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise TimeoutError(
+                f"{self.room.bot.name} is still at work after {self._within_s:g} s: a handler waits for something else "
+                "than ctx.wait_for and ctx.sleep, or speaks without end"
+            ) from None
         if self.errors:
             raise self.errors.pop(0)
         said = self.messages[self._heard :]

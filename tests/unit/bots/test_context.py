@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from spaces_sdk.bots import Bot, Context
-from spaces_sdk.errors import RateLimitedError, UsageError
+from spaces_sdk.errors import OutcomeUnknownError, RateLimitedError, UsageError
 from spaces_sdk.models import Kind, MessageType
 from spaces_sdk.testing import Talk
 from tests.support.replica import Replicas
@@ -34,6 +36,14 @@ async def test_over_the_limit_it_waits_and_tries_three_times(refusals: int, answ
         await stage.clock.advance(0.1)
         assert stage.said == answers
         assert [type(error) for error in replica.errors] == ([] if answers else [RateLimitedError])
+
+
+async def test_what_gets_no_answer_is_said_again() -> None:
+    async with Replicas(echo) as stage:
+        replica = await stage.start(insert_message=[OutcomeUnknownError("no answer", operation_id=uuid4())])
+        await stage.say("hi")
+        await stage.clock.advance(1)
+        assert (stage.said, replica.errors) == (["hi"], [])
 
 
 async def test_with_the_account_of_a_person_it_writes_as_people_do() -> None:

@@ -1,4 +1,4 @@
-"""Handlers that hold on: the bot ends all the same."""
+"""Handlers that hold on: the bot ends all the same, and a test of it says what is wrong."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from spaces_sdk.bots import Bot, Context
+from spaces_sdk.testing import Passes, dialog
 from tests.support.replica import Replicas
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -96,3 +97,25 @@ async def test_a_handler_that_goes_on_for_ever_is_left_behind(caplog: pytest.Log
         assert stage.said == ["2"]
         end.set()
         await stage.clock.advance(1)
+
+
+async def test_one_handler_waits_for_two_things_at_once() -> None:
+    bot = Bot("Bea")
+
+    @bot.on_message
+    async def both(ctx: Context) -> None:
+        await asyncio.gather(ctx.sleep(1), ctx.sleep(2))
+        await ctx.reply("now")
+
+    await dialog(bot, [("ada", "hi", None), Passes(1), Passes(1, "now")], within_s=1)
+
+
+async def test_a_dialogue_says_that_a_handler_does_not_end() -> None:
+    bot = Bot("Bea")
+
+    @bot.on_message
+    async def hang(_: Context) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError, match=r"Bea is still at work after 0\.05 s"):
+        await dialog(bot, [("ada", "hi", None)], within_s=0.05)

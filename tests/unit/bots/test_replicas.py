@@ -9,7 +9,7 @@ import pytest
 
 from spaces_sdk.bots import Bot, Context
 from spaces_sdk.errors import RateLimitedError
-from spaces_sdk.events import ParticipantJoined, SignalReceived
+from spaces_sdk.events import MessageReceived, ParticipantJoined, SignalReceived
 from spaces_sdk.models import MessageStatus
 from tests.support.clock import settle
 from tests.support.replica import Replicas
@@ -327,6 +327,29 @@ async def test_what_is_taken_over_is_done_in_the_rooms_order() -> None:
         first.kill()
         await stage.clock.advance(LEASE_S + 10)
         assert stage.said[5:] == [f"2:{index}" for index in range(5, 15)]
+
+
+async def test_what_was_answered_to_one_that_died_reaches_the_other() -> None:
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.command
+        async def ask(ctx: Context) -> None:
+            await ctx.send("your name?")
+            answer = await ctx.wait_for(MessageReceived, timeout_s=60)
+            await ctx.sleep(1000 if number == 1 else 0)
+            await ctx.send(f"hi {answer.message.content}")
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        await stage.start()
+        await stage.say("!ask")
+        await stage.say("Ann")
+        first.kill()
+        await stage.clock.advance(LEASE_S + 5)
+        assert stage.said == ["your name?", "hi Ann"]
 
 
 async def test_timers_run_in_one_of_them() -> None:
