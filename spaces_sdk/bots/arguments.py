@@ -57,7 +57,13 @@ def arguments_of(function: Callable[..., Any]) -> list[Argument]:
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     ):
         raise UsageError(f"cannot make a command of {function.__name__}: its first argument is the context")
-    hints = get_type_hints(function)
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise UsageError(
+            f"cannot make a command of {function.__name__}: {error}",
+            hint="its annotations are read when it is registered: import their names outside of `if TYPE_CHECKING`",
+        ) from error
     arguments: list[Argument] = []
     for parameter in parameters[1:]:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD or (arguments and arguments[-1].takes_rest):

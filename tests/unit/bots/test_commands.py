@@ -207,6 +207,15 @@ def test_what_cannot_be_a_command_fails_at_import(function: Callable[..., Awaita
         Bot("Bea").command(function)
 
 
+def test_an_annotation_that_cannot_be_read() -> None:
+    async def later(ctx: Context, person: str) -> None: ...
+
+    later.__annotations__["person"] = "OnlyForTheTypeChecker"
+    with pytest.raises(UsageError, match="name 'OnlyForTheTypeChecker' is not defined") as refused:
+        Bot("Bea").command(later)
+    assert "TYPE_CHECKING" in refused.value.hint
+
+
 def test_a_command_is_there_once() -> None:
     bot = _bot()
     with pytest.raises(UsageError, match="'add' is there already"):
