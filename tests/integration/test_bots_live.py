@@ -173,7 +173,7 @@ async def test_in_the_console_an_answer_grows_and_is_stopped(tmp_path: Path) -> 
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"/mode nonsense\n/as bob\ncount\n")
-    assert (await process.stdout.readline()).startswith(b"# cannot update the room's state: unknown mode")
+    assert (await process.stdout.readline()).startswith(b"# cannot update the room's state: there is no such mode")
     assert await process.stdout.readexactly(13) == b"Bea: 0 1 2 3 "
     process.stdin.write(b"/stop\n")
     process.stdin.close()
