@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from spaces_sdk.bots.activity import Activity
@@ -231,13 +232,14 @@ class Dispatcher:
         if isinstance(error, SessionClosedError):
             logger.info("a handler has ended with its session: %s", error)  # why it ended is told by the runner
             return
-        try:
-            for hook in self._handlers.errors:
-                await hook(ctx, error)
-        except Exception:
-            logger.exception("on_error failed itself")
+        for hook in self._handlers.errors:
+            await guarded(ctx, partial(hook, ctx, error), _log_on_error)
         if not self._handlers.errors:
             self._on_unhandled(error)
+
+
+async def _log_on_error(_: Context, error: Exception) -> None:
+    logger.error("on_error failed itself", exc_info=error)
 
 
 def _log(error: Exception) -> None:

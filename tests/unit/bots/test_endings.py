@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from spaces_sdk.bots import Bot, Context
-from spaces_sdk.testing import Passes, dialog
+from spaces_sdk.testing import Passes, Talk, dialog
 from tests.support.replica import Replicas
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -65,6 +65,35 @@ async def test_a_timer_that_keeps_its_cancellation_to_itself_ends() -> None:
         await stage.clock.advance(60)
         assert ticks[0] == 1
         assert set(ticks[1:]) == {2}
+
+
+async def test_an_on_error_that_is_cancelled_from_inside_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bot = Bot("Bea")
+
+    @bot.on_message
+    async def echo(ctx: Context) -> None:
+        await ctx.reply(ctx.message.content)
+        raise ValueError("a mistake")
+
+    @bot.on_error
+    async def report(_: Context, __: Exception) -> None:
+        await asyncio.sleep(0.01)
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+
+    heard: list[str] = []
+
+    @bot.on_error
+    async def count(_: Context, error: Exception) -> None:
+        heard.append(str(error))
+
+    async with Talk(bot, ["ada"]) as talk:
+        for text in ("a", "b"):
+            talk.room.say("ada", text)
+        assert await talk.say("ada", "c") == ["a", "b", "c"]
+    assert heard == ["a mistake"] * 3
+    assert caplog.text.count("on_error failed itself") == 3
 
 
 async def test_a_handler_that_goes_on_for_ever_is_left_behind(caplog: pytest.LogCaptureFixture) -> None:
