@@ -39,7 +39,7 @@ class Size:
     pause_s: float
 
 
-SHORT: Final = Size(questions=10, pause_s=3.0)
+SHORT: Final = Size(questions=16, pause_s=2.0)
 FULL: Final = Size(questions=500, pause_s=4.0)
 
 
