@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.db.matrix.tally import summary
+from tests.support.clock import settle
 
 CATEGORIES = frozenset(
     {"unit", "contract", "stress", "integration", "db", "functions", "stack", "web", "bench", "install", "bots"}
@@ -65,3 +69,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     for line in told:
         terminalreporter.write_line(line)
+
+
+@pytest_asyncio.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Fails a test that leaves a task behind."""
+    before = asyncio.all_tasks()
+    yield
+    await settle()
+    left = {task.get_name() for task in asyncio.all_tasks() - before - {asyncio.current_task()}}
+    assert left == set(), "tasks left"

@@ -474,6 +474,6 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         file="spaces_sdk/bots/openai_failures.py",
         old='text.replace(key, "***") if key else text',
         new="text",
-        test="tests/unit/bots/test_openai_model.py::test_what_a_server_does_wrong",
+        test="tests/integration/test_openai_model.py::test_what_a_server_does_wrong",
     ),
 )

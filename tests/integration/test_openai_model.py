@@ -22,7 +22,7 @@ from tests.support.eventually import eventually
 from tests.support.fake_project import texts_of
 from tests.support.openai_server import CHUNK, Exchange, OpenAIServer, refusing, saying
 
-pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("no_task_left")]
 
 KEY = "sk-test-4711-very-secret"
 ASKED = [ChatMessage("system", "Joke."), ChatMessage("user", "<Ada> hi", "Ada")]
