@@ -70,6 +70,13 @@ class Claimant(Protocol):
         """It was ours. `taken`: another replica does it, and it is asked for again as after `put_off`."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _PutOff:
+    claimant: Claimant
+    due: float
+    since: float
+
+
 @dataclass(slots=True, eq=False)
 class _Held:
     claimant: Claimant
@@ -87,20 +94,22 @@ class Claimer:
         session: Where the bot is.
         clock: Time.
         tasks: Owner of its one task.
+        patience_s: How long to go on asking for what is put off, in seconds; after that nobody waits for it any more.
 
     Attributes:
         holder: The name of this replica in the room.
         ledger: What was read, and what of it is filed.
     """
 
-    def __init__(self, session: TurnsPort, clock: Clock, tasks: TaskOwner) -> None:
+    def __init__(self, session: TurnsPort, clock: Clock, tasks: TaskOwner, *, patience_s: float = float("inf")) -> None:
+        self._patience_s = patience_s
         self.holder = uuid4()
         self.ledger = Ledger()
         self._session = session
         self._clock = clock
         self._tasks = tasks
         self._asked: dict[Key, Claimant] = {}
-        self._put_off: dict[Key, tuple[float, Claimant]] = {}
+        self._put_off: dict[Key, _PutOff] = {}
         self._held: dict[Key, _Held] = {}
         self._finished: dict[Key, FinishedTurn] = {}
         self._wake = asyncio.Event()
@@ -176,7 +185,7 @@ class Claimer:
 
     def _next_due(self) -> float | None:
         """When there is something to say; None: nothing before the next ask."""
-        times = [due for due, _ in self._put_off.values()] + [held.renew_at for held in self._held.values()]
+        times = [each.due for each in self._put_off.values()] + [held.renew_at for held in self._held.values()]
         if self._asked or self._finished:
             times.append(self._clock.monotonic())
         return max(min(times), self._not_before) if times else None
@@ -217,7 +226,7 @@ class Claimer:
         now = self._clock.monotonic()
         # What would be renewed soon goes along.
         renewals = [held.claimant for held in self._held.values() if held.renew_at <= now + held.lease_s / 6]
-        again = [claimant for due, claimant in self._put_off.values() if due <= now]
+        again = [each.claimant for each in self._put_off.values() if each.due <= now]
         return [*renewals, *self._asked.values(), *again][:MOST_CLAIMS]
 
     async def _claim(self, batch: Sequence[Claimant]) -> None:
@@ -244,26 +253,25 @@ class Claimer:
             del self._asked[key]
             if turn.position > 0:
                 self.ledger.file(turn.position)
-            self._take(claimant, turn, asked_at)
+            self._take(claimant, turn, asked_at, since=asked_at)
         elif key in self._put_off:
-            del self._put_off[key]
-            self._take(claimant, turn, asked_at)
+            self._take(claimant, turn, asked_at, since=self._put_off.pop(key).since)
         elif key in self._held:  # a renewal; without it, it was finished while we asked
             if turn.status is TurnStatus.GRANTED:
                 self._hold(claimant, turn, asked_at)
                 return
             del self._held[key]
             if turn.status is TurnStatus.TAKEN:
-                self._ask_later(claimant, turn)
+                self._ask_later(claimant, turn, since=asked_at)
             claimant.lost(turn)
 
-    def _take(self, claimant: Claimant, turn: ClaimedTurn, asked_at: float) -> None:
+    def _take(self, claimant: Claimant, turn: ClaimedTurn, asked_at: float, *, since: float) -> None:
         match turn.status:
             case TurnStatus.GRANTED:
                 self._hold(claimant, turn, asked_at)
                 claimant.granted(turn)
             case TurnStatus.TAKEN | TurnStatus.LATER:
-                self._ask_later(claimant, turn)
+                self._ask_later(claimant, turn, since=since)
                 claimant.put_off(turn)
             case TurnStatus.DONE | TurnStatus.REFUSED:
                 claimant.dropped(turn)
@@ -272,13 +280,14 @@ class Claimer:
         lease_s = turn.lease_s or LEASE_S
         self._held[_key(claimant.claim)] = _Held(claimant, lease_s, asked_at + lease_s / 3)
 
-    def _ask_later(self, claimant: Claimant, turn: ClaimedTurn) -> None:
-        if len(self._put_off) < MOST_PUT_OFF:
-            pause_s = turn.retry_after_s or LONGEST_WAIT_S
-            if turn.status is TurnStatus.TAKEN:
-                pause_s = min(pause_s, LONGEST_WAIT_S)
-            due = self._clock.monotonic() + pause_s
-            self._put_off[_key(claimant.claim)] = (due, claimant)
+    def _ask_later(self, claimant: Claimant, turn: ClaimedTurn, *, since: float) -> None:
+        pause_s = turn.retry_after_s or LONGEST_WAIT_S
+        if turn.status is TurnStatus.TAKEN:
+            pause_s = min(pause_s, LONGEST_WAIT_S)
+        due = self._clock.monotonic() + pause_s
+        is_standing = turn.position == 0
+        if is_standing or (due - since <= self._patience_s and len(self._put_off) < MOST_PUT_OFF):
+            self._put_off[_key(claimant.claim)] = _PutOff(claimant, due, since)
 
 
 def _refused(claim: TurnClaim, reason: str) -> ClaimedTurn:

@@ -33,6 +33,8 @@ from spaces_sdk.turns import ClaimedTurn
 logger = logging.getLogger("spaces_sdk.bots")
 
 CLOSE_HOOKS_S: Final = 5.0
+SHORTEST_PATIENCE_S: Final = 60.0
+"""Some leases: a bot that makes up for nothing still takes over from a process that dies."""
 HANDLERS_END_S: Final = 5.0
 """For what a handler still does when it is cancelled."""
 
@@ -63,7 +65,8 @@ class Dispatcher:
         self._waiters = Waiters(clock)
         self._tools = RoomTools(session, clock, self.activity, self._waiters)
         self._tasks = TaskOwner(on_crash=self._on_unhandled)
-        self._claimer = Claimer(session, clock, self._tasks)
+        patience_s = max(self._bounds.within_s, SHORTEST_PATIENCE_S)
+        self._claimer = Claimer(session, clock, self._tasks, patience_s=patience_s)
         self._router = Router(handlers, self._tools, clock)
         self._growing = GrowingMessages(self._claimer.ledger, self._router.may_want)
         self._timers = Timers(handlers.timers, self._tick, self._claimer, clock, self._tasks)

@@ -107,7 +107,7 @@ class Stage:
         self.database = Database()
         self.crashes: list[Exception] = []
         self.tasks = TaskOwner(on_crash=self.crashes.append)
-        self.claimer = Claimer(self.database, self.clock, self.tasks)
+        self.claimer = Claimer(self.database, self.clock, self.tasks, patience_s=60)
 
     def wish(self, *positions: int) -> list[Wish]:
         wishes = [Wish(position) for position in positions]
@@ -319,3 +319,15 @@ def test_the_ledger_moves_over_what_is_filed_alone() -> None:
     ledger.see(4)
     ledger.file(8)
     assert ledger.safe_position() == 9
+
+
+async def test_what_is_put_off_for_too_long_is_left() -> None:
+    async with staged() as stage:
+        stage.database.statuses = {1: TAKEN, 2: TurnStatus.LATER}
+        wishes = stage.wish(1, 2)
+        await stage.clock.advance(120)
+        calls = len(stage.database.calls)
+        stage.database.statuses.clear()
+        await stage.clock.advance(120)
+        assert len(stage.database.calls) == calls > 10
+        assert all(set(wish.heard) == {"put off"} for wish in wishes)
