@@ -99,7 +99,7 @@ async def of_growth(report: Report, growing: Sequence[Subject]) -> None:
     # The same twenty rooms again and again: others each time would leave fewer, and more to pass over.
     what = "cleanup_inactive_rooms, 20 rooms"
     report.working_on(what)
-    _compare(report, what, await compared(growing, CLEANUP, 12, role="service_role", is_undone=True))
+    _compare(report, what, await compared(growing, CLEANUP, 12, turns=15, role="service_role", is_undone=True))
 
 
 async def of_row_level_security(report: Report, subject: Subject) -> None:
