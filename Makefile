@@ -2,8 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
-# Tests run in two processes, each with servers of its own; 0 takes one process (for --pdb).
-WORKERS ?= 2
+# Tests run in three processes, each with servers of its own: one more than cores, as many of them wait. 0 takes one (for --pdb).
+WORKERS ?= 3
 VENV := .venv
 DEMO := .venv-demo
 BIN := $(VENV)/bin

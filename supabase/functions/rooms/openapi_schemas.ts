@@ -96,7 +96,10 @@ export const SCHEMAS: Record<string, Schema> = {
       orNull(whole({ userId: UUID, messageId: UUID, position: COUNT })),
       "The bot that the host has picked last to answer a message, and the step of the room at which.",
     ),
-    botsResumeAt: said(orNull(TIME), "While it is in the future, the room's bots have used up their day and are silent."),
+    botsResumeAt: said(
+      orNull(TIME),
+      "While it is in the future, the room's bots have used up their day and are silent.",
+    ),
   }),
   Message: whole({
     id: UUID,
