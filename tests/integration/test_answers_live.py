@@ -13,6 +13,7 @@ from spaces_sdk import Bot, Context, Message, ModelError, OpenAIModel
 from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated, ParticipantJoined, StateUpdated
 from spaces_sdk.models import MessageStatus
 from tests.integration.people import People, Visit
+from tests.support.eventually import eventually
 from tests.support.openai_server import Exchange, OpenAIServer, saying
 
 pytestmark = pytest.mark.integration
@@ -123,6 +124,7 @@ async def test_what_was_said_before_a_failure_stays(people: People, server: Open
     async with answering(people, server, errors) as visit:
         half = await ended(visit, await visit.session.send("why?"))
         excused = await ended(visit, await visit.session.send("why?"))
+        await eventually(lambda: len(errors) == 2, WITHIN_S, what=lambda: f"the second error, after {errors}")
     assert (half.content, half.status) == ("It is what it is, and", MessageStatus.STOPPED)
     assert (excused.content, excused.status) == ("Sorry, I cannot answer just now.", MessageStatus.FINAL)
     assert excused.metadata["finish_reason"] == "error"
