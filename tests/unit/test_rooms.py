@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from spaces_sdk.drafts import MessageDraft, StateChanges
 from spaces_sdk.errors import (
@@ -22,7 +20,6 @@ from spaces_sdk.errors import (
     PermissionDeniedError,
     ProtocolError,
     RateLimitedError,
-    SpacesError,
 )
 from spaces_sdk.models import (
     JsonObject,
@@ -36,10 +33,9 @@ from spaces_sdk.models import (
     Visibility,
 )
 from spaces_sdk.rooms import Ban, RoomManager
-from spaces_sdk.rpc import RpcClient
 from spaces_sdk.session import SessionApi
-from tests.support.clock import FakeClock
-from tests.support.fake_project import FakeProject, FixedToken, config, hang, ok, refused, turning
+from tests.support.fake_project import hang, ok, refused, turning
+from tests.support.rooms_bench import RoomsBench
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
@@ -130,34 +126,7 @@ SYNC_JSON: JsonObject = {
 }
 
 
-class Bench:
-    """A RoomManager on a scripted project."""
-
-    def __init__(self, project: FakeProject) -> None:
-        self.project = project
-        self.clock = FakeClock()
-        chance = random.Random(7)  # noqa: S311
-        self.rpc = RpcClient(config(), FixedToken(), lambda: project.http, clock=self.clock, random=chance)
-        self.rooms = RoomManager(self.rpc)
-
-    async def error(self, work: Awaitable[object]) -> SpacesError:
-        async def awaited() -> None:
-            await work
-
-        with pytest.raises(SpacesError) as caught:
-            await turning(self.clock, awaited())
-        return caught.value
-
-
-@pytest_asyncio.fixture
-async def bench() -> AsyncIterator[Bench]:
-    bench = Bench(FakeProject())
-    yield bench
-    await bench.rpc.aclose()
-    await bench.project.http.aclose()
-
-
-def test_a_session_takes_it_as_its_api(bench: Bench) -> None:
+def test_a_session_takes_it_as_its_api(bench: RoomsBench) -> None:
     api: SessionApi = bench.rooms
     assert api is bench.rooms
 
@@ -175,7 +144,7 @@ def test_every_method_has_a_deadline_and_a_docstring() -> None:
         assert method.__doc__, name
 
 
-async def test_create_room(bench: Bench) -> None:
+async def test_create_room(bench: RoomsBench) -> None:
     bench.project.on("create_room", ok({"ok": True, "room": ROOM_JSON, "head": 0}))
     room = await bench.rooms.create_room(" Friday jam ", expires_after=timedelta(hours=2), room_id=ROOM)
     assert (room.id, room.room_code, room.visibility) == (UUID(ROOM), "XJ9K2M", Visibility.UNLISTED)
@@ -193,7 +162,7 @@ async def test_create_room(bench: Bench) -> None:
     ]
 
 
-async def test_create_room_makes_its_own_id_once(bench: Bench) -> None:
+async def test_create_room_makes_its_own_id_once(bench: RoomsBench) -> None:
     bench.project.on("create_room", httpx.ReadError("reset"), ok({"ok": True, "room": ROOM_JSON, "head": 0}))
     await turning(bench.clock, bench.rooms.create_room("Jam", expires_after=None))
     first, second = bench.project.bodies("create_room")
@@ -202,14 +171,14 @@ async def test_create_room_makes_its_own_id_once(bench: Bench) -> None:
     assert first["p_expires_after_s"] is None
 
 
-async def test_an_unanswered_create_room_tells_its_id(bench: Bench) -> None:
+async def test_an_unanswered_create_room_tells_its_id(bench: RoomsBench) -> None:
     bench.project.on("create_room", hang)
     error = await bench.error(bench.rooms.create_room("Jam", timeout_s=2))
     assert isinstance(error, OutcomeUnknownError)
     assert {body["p_room_id"] for body in bench.project.bodies("create_room")} == {str(error.operation_id)}
 
 
-async def test_get_room_by_code(bench: Bench) -> None:
+async def test_get_room_by_code(bench: RoomsBench) -> None:
     guest = {"display_name": "Ada", "is_online": True, "kind": "human", "role": "host"}
     answer = {"ok": True, "room": ROOM_JSON, "participants": [guest], "participant_count": 1}
     bench.project.on("get_room_by_code", ok(answer))
@@ -225,7 +194,7 @@ async def test_get_room_by_code(bench: Bench) -> None:
     assert error.retry_after_s == 60
 
 
-async def test_get_room_by_id(bench: Bench) -> None:
+async def test_get_room_by_id(bench: RoomsBench) -> None:
     answer = {"room": ROOM_JSON, "participants": [ADA_JSON], "participant_count": 1}
     bench.project.on("get_room_by_id", ok(answer))
     details = await bench.rooms.get_room_by_id(UUID(ROOM))
@@ -233,7 +202,7 @@ async def test_get_room_by_id(bench: Bench) -> None:
     assert bench.project.bodies("get_room_by_id") == [{"p_room_id": ROOM}]
 
 
-async def test_join_room(bench: Bench) -> None:
+async def test_join_room(bench: RoomsBench) -> None:
     bench.project.on("join_room", ok(JOINED_JSON))
     joined = await bench.rooms.join_room(ROOM, " Ada ", connection_id=CONNECTION, latest=10)
     assert (joined.head, joined.topic, joined.connection_id) == (4, TOPIC, UUID(CONNECTION))
@@ -246,7 +215,7 @@ async def test_join_room(bench: Bench) -> None:
     assert bench.project.bodies("join_room")[-1]["p_display_name"] is None
 
 
-async def test_sync_room(bench: Bench) -> None:
+async def test_sync_room(bench: RoomsBench) -> None:
     bench.project.on("sync_room", ok(SYNC_JSON))
     page = await bench.rooms.sync_room(ROOM, 0)
     assert (page.to, page.cursor, page.participants) == (4, {"phase": 1, "at": 3}, None)
@@ -264,7 +233,7 @@ async def test_sync_room(bench: Bench) -> None:
     }
 
 
-async def test_heartbeat(bench: Bench) -> None:
+async def test_heartbeat(bench: RoomsBench) -> None:
     live = {"connection_id": CONNECTION, "room_id": ROOM, "status": "live", "head": 4, "epoch": 1, "topic": TOPIC}
     gone = {"connection_id": MESSAGE, "room_id": None, "status": "lease_expired"}
     bench.project.on("heartbeat", ok({"ok": True, "leases": [live | {"state": STATE_JSON}, gone], "server_now": TIME}))
@@ -273,7 +242,7 @@ async def test_heartbeat(bench: Bench) -> None:
     assert (second.status, second.is_live) == ("lease_expired", False)
 
 
-async def test_leave_room(bench: Bench) -> None:
+async def test_leave_room(bench: RoomsBench) -> None:
     bench.project.on("leave_room", ok({"ok": True, "head": 5}))
     await bench.rooms.leave_room(ROOM)
     await bench.rooms.leave_room(ROOM, connection_id=CONNECTION)
@@ -283,7 +252,7 @@ async def test_leave_room(bench: Bench) -> None:
     ]
 
 
-async def test_get_participants(bench: Bench) -> None:
+async def test_get_participants(bench: RoomsBench) -> None:
     bench.project.on("get_participants", ok({"items": [ADA_JSON], "next_cursor": "c1"}))
     page = await bench.rooms.get_participants(ROOM, limit=1)
     assert (page.items[0].display_name, page.next_cursor) == ("Ada", "c1")
@@ -291,7 +260,7 @@ async def test_get_participants(bench: Bench) -> None:
     assert bench.project.bodies("get_participants")[-1] == {"p_room_id": ROOM, "p_limit": 1, "p_cursor": "c1"}
 
 
-async def test_insert_message(bench: Bench) -> None:
+async def test_insert_message(bench: RoomsBench) -> None:
     bench.project.on("insert_message", ok({"ok": True, "message": MESSAGE_JSON, "head": 3, "is_repeated": False}))
     message = await bench.rooms.insert_message(
         ROOM, "hello", metadata={"a": 1}, message_id=MESSAGE, reply_to=CONNECTION
@@ -309,14 +278,14 @@ async def test_insert_message(bench: Bench) -> None:
     ]
 
 
-async def test_a_lost_answer_never_makes_a_second_message(bench: Bench) -> None:
+async def test_a_lost_answer_never_makes_a_second_message(bench: RoomsBench) -> None:
     stored = ok({"ok": True, "message": MESSAGE_JSON, "head": 3, "is_repeated": True})
     bench.project.on("insert_message", httpx.ReadError("reset"), httpx.Response(503, text="busy"), stored)
     await turning(bench.clock, bench.rooms.insert_message(ROOM, "hello"))
     assert len({body["p_id"] for body in bench.project.bodies("insert_message")}) == 1
 
 
-async def test_a_repeat_by_one_who_is_muted_reads_what_was_stored(bench: Bench) -> None:
+async def test_a_repeat_by_one_who_is_muted_reads_what_was_stored(bench: RoomsBench) -> None:
     bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
     bench.project.on("get_room_messages", ok({"items": [MESSAGE_JSON], "has_more": True, "next_cursor": "3"}))
     assert (await bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE)).content == "hello"
@@ -325,7 +294,7 @@ async def test_a_repeat_by_one_who_is_muted_reads_what_was_stored(bench: Bench) 
     ]
 
 
-async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: Bench) -> None:
+async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: RoomsBench) -> None:
     bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
     bench.project.on("get_room_messages", refused(403, "kicked"))
     error = await bench.error(bench.rooms.insert_message(ROOM, "hello", message_id=MESSAGE))
@@ -333,7 +302,7 @@ async def test_a_repeat_by_one_who_is_out_says_that_it_is_stored(bench: Bench) -
     assert "it is stored as number 3" in error.message
 
 
-async def test_a_repeat_that_cannot_be_read_now_keeps_its_id(bench: Bench) -> None:
+async def test_a_repeat_that_cannot_be_read_now_keeps_its_id(bench: RoomsBench) -> None:
     bench.project.on("insert_message", ok({"ok": True, "message": {"id": MESSAGE, "seq": 3}, "head": 9}))
     bench.project.on("get_room_messages", hang)
     started = bench.clock.monotonic()
@@ -343,7 +312,7 @@ async def test_a_repeat_that_cannot_be_read_now_keeps_its_id(bench: Bench) -> No
     assert bench.clock.monotonic() - started < 3.5
 
 
-async def test_insert_messages_answers_for_each(bench: Bench) -> None:
+async def test_insert_messages_answers_for_each(bench: RoomsBench) -> None:
     refusal = {"ok": False, "code": "conflict", "message": "cannot send: the id is taken", "hint": ""}
     results: list[JsonObject] = [{"ok": True, "message": MESSAGE_JSON, "is_repeated": False}, refusal]
     bench.project.on("insert_messages", ok({"ok": True, "results": results, "head": 3}))
@@ -357,18 +326,18 @@ async def test_insert_messages_answers_for_each(bench: Bench) -> None:
     assert set(body["p_messages"][0]) == {"id", "content", "message_type", "metadata", "reply_to"}
 
 
-async def test_insert_messages_without_a_good_draft_sends_nothing(bench: Bench) -> None:
+async def test_insert_messages_without_a_good_draft_sends_nothing(bench: RoomsBench) -> None:
     (error,) = await bench.rooms.insert_messages(ROOM, [MessageDraft(content="")])
     assert isinstance(error, InvalidRequestError)
     assert bench.project.requests == []
 
 
-async def test_insert_messages_notices_a_missing_answer(bench: Bench) -> None:
+async def test_insert_messages_notices_a_missing_answer(bench: RoomsBench) -> None:
     bench.project.on("insert_messages", ok({"ok": True, "results": [], "head": 3}))
     assert isinstance(await bench.error(bench.rooms.insert_messages(ROOM, [MessageDraft(content="a")])), ProtocolError)
 
 
-async def test_get_room_messages(bench: Bench) -> None:
+async def test_get_room_messages(bench: RoomsBench) -> None:
     bench.project.on("get_room_messages", ok({"items": [MESSAGE_JSON], "has_more": True, "next_cursor": "3"}))
     page = await bench.rooms.get_room_messages(ROOM)
     await bench.rooms.get_room_messages(ROOM, before=page.next_cursor, limit=200)
@@ -381,7 +350,7 @@ async def test_get_room_messages(bench: Bench) -> None:
     ]
 
 
-async def test_edit_delete_and_react(bench: Bench) -> None:
+async def test_edit_delete_and_react(bench: RoomsBench) -> None:
     edited: JsonObject = MESSAGE_JSON | {"content": "hi", "revision": 7}
     bench.project.on("edit_message", httpx.ReadError("reset"), ok({"ok": True, "message": edited, "head": 7}))
     message = await turning(bench.clock, bench.rooms.edit_message(ROOM, MESSAGE, "hi"))
@@ -404,7 +373,7 @@ async def test_edit_delete_and_react(bench: Bench) -> None:
     assert bench.project.bodies("react") == [key | {"p_is_on": True}, key | {"p_is_on": False}]
 
 
-async def test_a_change_that_is_refused(bench: Bench) -> None:
+async def test_a_change_that_is_refused(bench: RoomsBench) -> None:
     bench.project.on("edit_message", refused(403, "not_allowed"))
     assert isinstance(await bench.error(bench.rooms.edit_message(ROOM, MESSAGE, "hi")), PermissionDeniedError)
     bench.project.on("delete_message", refused(404, "message_not_found"))
@@ -421,7 +390,7 @@ async def test_a_change_that_is_refused(bench: Bench) -> None:
     assert error.operation_id == UUID(MESSAGE)
 
 
-async def test_messages_that_grow(bench: Bench) -> None:
+async def test_messages_that_grow(bench: RoomsBench) -> None:
     streaming: JsonObject = MESSAGE_JSON | {"content": "", "status": "streaming"}
     begun: JsonObject = {"ok": True, "message": streaming, "head": 3, "lease_s": 30, "is_repeated": False}
     bench.project.on("begin_stream", httpx.ReadError("reset"), ok(begun))
@@ -456,7 +425,7 @@ async def test_messages_that_grow(bench: Bench) -> None:
     assert bench.project.bodies("stop_stream") == [key]
 
 
-async def test_parts_that_are_refused(bench: Bench) -> None:
+async def test_parts_that_are_refused(bench: RoomsBench) -> None:
     conflict: JsonObject = {
         "ok": False,
         "code": "conflict",
@@ -480,7 +449,7 @@ async def test_parts_that_are_refused(bench: Bench) -> None:
     assert len(bench.project.bodies("append_stream")) == 1, "the others were not sent"
 
 
-async def test_read_marks(bench: Bench) -> None:
+async def test_read_marks(bench: RoomsBench) -> None:
     mark: JsonObject = {"room_id": ROOM, "last_read_seq": 3, "unread_count": 2}
     bench.project.on("mark_read", ok({"ok": True} | mark))
     answer = await bench.rooms.mark_read(ROOM, 3)
@@ -491,7 +460,7 @@ async def test_read_marks(bench: Bench) -> None:
     assert bench.project.bodies("unread_counts") == [{"p_room_ids": None}, {"p_room_ids": [ROOM, ADA]}]
 
 
-async def test_update_room_state_sends_only_what_is_named(bench: Bench) -> None:
+async def test_update_room_state_sends_only_what_is_named(bench: RoomsBench) -> None:
     bench.project.on("update_room_state", ok({"ok": True, "room": ROOM_JSON, "state": STATE_JSON, "head": 4}))
     state = await bench.rooms.update_room_state(ROOM, mode="playful", conversation_active=True, settings={"a": None})
     assert (state.mode, state.host) == ("playful", UUID(ADA))
@@ -502,7 +471,7 @@ async def test_update_room_state_sends_only_what_is_named(bench: Bench) -> None:
     assert (await bench.error(bench.rooms.update_room_state(ROOM, name="x"))).code == "not_host"
 
 
-async def test_modes_are_read_from_their_table(bench: Bench) -> None:
+async def test_modes_are_read_from_their_table(bench: RoomsBench) -> None:
     row = {"name": "pirate", "label": "Pirate", "system_prompt": "Talk like one."}
     bench.project.on("room_modes", ok([row]))
     assert await bench.rooms.find_mode("pirate") == RoomMode(**row)
@@ -521,7 +490,7 @@ async def test_modes_are_read_from_their_table(bench: Bench) -> None:
     assert isinstance(await bench.error(bench.rooms.find_mode("pirate")), ProtocolError)
 
 
-async def test_set_voice_signal_and_kind(bench: Bench) -> None:
+async def test_set_voice_signal_and_kind(bench: RoomsBench) -> None:
     bench.project.on("set_voice", ok({"ok": True, "participant": ADA_JSON | {"voice_since": TIME}, "head": 4}))
     assert (await bench.rooms.set_voice(ROOM, True)).voice_since is not None
     bench.project.on("signal", ok({"ok": True, "sent": False}))
@@ -531,7 +500,7 @@ async def test_set_voice_signal_and_kind(bench: Bench) -> None:
     assert (await bench.rooms.set_participant_kind(ROOM, ADA, "bot")).kind is Kind.BOT
 
 
-async def test_mute_and_role(bench: Bench) -> None:
+async def test_mute_and_role(bench: RoomsBench) -> None:
     bench.project.on("mute_participant", ok({"ok": True, "participant": ADA_JSON | {"is_muted": True}, "head": 5}))
     assert (await bench.rooms.mute_participant(ROOM, ADA)).is_muted
     assert bench.project.bodies("mute_participant") == [{"p_room_id": ROOM, "p_user_id": ADA, "p_is_muted": True}]
@@ -547,7 +516,7 @@ async def test_mute_and_role(bench: Bench) -> None:
     assert (type(error), error.code) == (PermissionDeniedError, "not_host")
 
 
-async def test_another_host_and_another_code(bench: Bench) -> None:
+async def test_another_host_and_another_code(bench: RoomsBench) -> None:
     bench.project.on("transfer_host", ok({"ok": True, "room": ROOM_JSON, "state": STATE_JSON, "head": 5}))
     assert (await bench.rooms.transfer_host(ROOM, ADA)).host == UUID(ADA)
     assert bench.project.bodies("transfer_host") == [{"p_room_id": ROOM, "p_user_id": ADA}]
@@ -556,7 +525,7 @@ async def test_another_host_and_another_code(bench: Bench) -> None:
     assert bench.project.bodies("rotate_code") == [{"p_room_id": ROOM}]
 
 
-async def test_ban_unban_and_the_list(bench: Bench) -> None:
+async def test_ban_unban_and_the_list(bench: RoomsBench) -> None:
     bench.project.on("ban_participant", httpx.ReadError("reset"), ok({"ok": True, "head": 5, "epoch": 2}))
     await turning(bench.clock, bench.rooms.ban_participant(ROOM, ADA, reason="spam"))
     assert bench.project.bodies("ban_participant") == [{"p_room_id": ROOM, "p_user_id": ADA, "p_reason": "spam"}] * 2
@@ -571,7 +540,7 @@ async def test_ban_unban_and_the_list(bench: Bench) -> None:
     assert bench.project.bodies("list_bans") == [{"p_room_id": ROOM, "p_limit": 1, "p_cursor": None}]
 
 
-async def test_list_rooms(bench: Bench) -> None:
+async def test_list_rooms(bench: RoomsBench) -> None:
     items: list[JsonObject] = [
         {"room": ROOM_JSON, "participant_count": 10, "me": ADA_JSON},
         {"room": ROOM_JSON, "participant_count": 0, "me": None},
@@ -589,7 +558,7 @@ async def test_list_rooms(bench: Bench) -> None:
     ]
 
 
-async def test_forget_room(bench: Bench) -> None:
+async def test_forget_room(bench: RoomsBench) -> None:
     bench.project.on("forget_room", httpx.ReadError("reset"), ok({"ok": True, "head": None}))
     await turning(bench.clock, bench.rooms.forget_room(ROOM))
     assert bench.project.bodies("forget_room") == [{"p_room_id": ROOM}] * 2
@@ -609,7 +578,7 @@ INVITATION_JSON: JsonObject = {
 TOKEN = "Zx9_-" * 6 + "ab"
 
 
-async def test_a_new_invitation_and_its_token(bench: Bench) -> None:
+async def test_a_new_invitation_and_its_token(bench: RoomsBench) -> None:
     made: JsonObject = {"ok": True, "invitation": INVITATION_JSON, "token": TOKEN}
     bench.project.on("create_invitation", httpx.ReadError("reset"), ok(made))
     invitation = await turning(bench.clock, bench.rooms.create_invitation(ROOM, expires_in=None, max_uses=2))
@@ -625,7 +594,7 @@ async def test_a_new_invitation_and_its_token(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("broken", [{}, {"id": "x"}, None])
-async def test_no_error_quotes_a_token(bench: Bench, broken: Any) -> None:
+async def test_no_error_quotes_a_token(bench: RoomsBench, broken: Any) -> None:
     bench.project.on("create_invitation", ok({"ok": True, "token": TOKEN, "invitation": broken}))
     error = await bench.error(bench.rooms.create_invitation(ROOM))
     assert isinstance(error, ProtocolError)
@@ -635,7 +604,7 @@ async def test_no_error_quotes_a_token(bench: Bench, broken: Any) -> None:
     assert TOKEN not in f"{error!r} {error}"
 
 
-async def test_listing_revoking_and_accepting(bench: Bench) -> None:
+async def test_listing_revoking_and_accepting(bench: RoomsBench) -> None:
     bench.project.on("list_invitations", ok({"items": [INVITATION_JSON | {"use_count": 2}], "next_cursor": "more"}))
     page = await bench.rooms.list_invitations(ROOM, limit=1)
     assert (page.items[0].is_used_up, page.next_cursor) == (True, "more")
@@ -652,7 +621,7 @@ async def test_listing_revoking_and_accepting(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["ban_participant", "unban_participant", "mute_participant", "transfer_host"])
-async def test_moderation_without_an_answer_is_open(bench: Bench, name: str) -> None:
+async def test_moderation_without_an_answer_is_open(bench: RoomsBench, name: str) -> None:
     bench.project.on(name, *[httpx.ReadError("reset")] * 200)
     error = await bench.error(getattr(bench.rooms, name)(ROOM, ADA, timeout_s=3.0))
     assert isinstance(error, OutcomeUnknownError)
@@ -660,7 +629,7 @@ async def test_moderation_without_an_answer_is_open(bench: Bench, name: str) -> 
     assert error.hint.startswith("repeat the call")
 
 
-async def test_delete_and_kick_are_done_once_they_are_done(bench: Bench) -> None:
+async def test_delete_and_kick_are_done_once_they_are_done(bench: RoomsBench) -> None:
     bench.project.on("delete_room", httpx.ReadError("reset"), refused(404, "room_not_found"))
     await turning(bench.clock, bench.rooms.delete_room(ROOM))
     assert (await bench.error(bench.rooms.delete_room(ROOM))).code == "room_not_found"
@@ -669,7 +638,7 @@ async def test_delete_and_kick_are_done_once_they_are_done(bench: Bench) -> None
     assert bench.project.bodies("kick_participant")[0] == {"p_room_id": ROOM, "p_user_id": ADA}
 
 
-async def test_scalars(bench: Bench) -> None:
+async def test_scalars(bench: RoomsBench) -> None:
     bench.project.on("is_host", ok(True))
     bench.project.on("is_room_full", ok(False))
     bench.project.on("cleanup_inactive_rooms", ok({"rooms_deleted": 2, "messages_deleted": 9, "has_more": False}))
@@ -765,7 +734,7 @@ REFUSED: dict[str, tuple[Callable[[RoomManager], Awaitable[object]], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_what_is_refused_before_any_io(bench: Bench, name: str) -> None:
+async def test_what_is_refused_before_any_io(bench: RoomsBench, name: str) -> None:
     call, code = REFUSED[name]
     error = await bench.error(call(bench.rooms))
     assert isinstance(error, InvalidRequestError)
@@ -775,7 +744,7 @@ async def test_what_is_refused_before_any_io(bench: Bench, name: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"ok": True}, {"ok": True, "room": {"id": "x"}}, 7])
-async def test_an_answer_that_cannot_be_read(bench: Bench, answer: Any) -> None:
+async def test_an_answer_that_cannot_be_read(bench: RoomsBench, answer: Any) -> None:
     bench.project.on("create_room", ok(answer))
     error = await bench.error(bench.rooms.create_room("Jam"))
     assert isinstance(error, ProtocolError)

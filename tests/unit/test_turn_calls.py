@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Awaitable
 from uuid import UUID, uuid5
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from spaces_sdk.errors import (
     ConflictError,
@@ -17,14 +14,11 @@ from spaces_sdk.errors import (
     PermissionDeniedError,
     ProtocolError,
     RateLimitedError,
-    SpacesError,
 )
 from spaces_sdk.models import JsonObject, PickedTurn
-from spaces_sdk.rooms import RoomManager
-from spaces_sdk.rpc import RpcClient
 from spaces_sdk.turns import BotEntry, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome, TurnStatus
-from tests.support.clock import FakeClock
-from tests.support.fake_project import FakeProject, FixedToken, config, hang, ok, refused, turning
+from tests.support.fake_project import hang, ok, refused, turning
+from tests.support.rooms_bench import RoomsBench
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
@@ -44,34 +38,7 @@ STATE: JsonObject = {
 }
 
 
-class Bench:
-    """A RoomManager on a scripted project."""
-
-    def __init__(self) -> None:
-        self.project = FakeProject()
-        self.clock = FakeClock()
-        chance = random.Random(7)  # noqa: S311
-        self.rpc = RpcClient(config(), FixedToken(), lambda: self.project.http, clock=self.clock, random=chance)
-        self.rooms = RoomManager(self.rpc)
-
-    async def error(self, work: Awaitable[object]) -> SpacesError:
-        async def awaited() -> None:
-            await work
-
-        with pytest.raises(SpacesError) as caught:
-            await turning(self.clock, awaited())
-        return caught.value
-
-
-@pytest_asyncio.fixture
-async def bench() -> AsyncIterator[Bench]:
-    made = Bench()
-    yield made
-    await made.rpc.aclose()
-    await made.project.http.aclose()
-
-
-async def test_enter_turns(bench: Bench) -> None:
+async def test_enter_turns(bench: RoomsBench) -> None:
     opened: JsonObject = {"position": 7, "purpose": "answer", "message_id": str(MESSAGE)}
     bench.project.on("enter_turns", ok({"ok": True, "position": None, "open": [], "head": 4}))
     assert await bench.rooms.enter_turns(ROOM) == BotEntry(position=None, head=4)
@@ -83,7 +50,7 @@ async def test_enter_turns(bench: Bench) -> None:
     assert second == {"p_room_id": str(ROOM), "p_takes_turns": True, "p_position": 5}
 
 
-async def test_claim_turns(bench: Bench) -> None:
+async def test_claim_turns(bench: RoomsBench) -> None:
     turns: list[JsonObject] = [
         {"position": 7, "purpose": "answer", "status": "granted", "turn_id": str(TURN), "attempt": 2, "lease_s": 15},
         {"position": 8, "purpose": "answer", "status": "later", "reason": "cooldown", "retry_after_s": 3.5},
@@ -107,7 +74,7 @@ async def test_claim_turns(bench: Bench) -> None:
     assert uuid5(TURN, "0") != uuid5(TURN, "1"), "the ids of what is said"
 
 
-async def test_finish_turns(bench: Bench) -> None:
+async def test_finish_turns(bench: RoomsBench) -> None:
     bench.project.on("finish_turns", ok({"ok": True, "finished": 1}))
     ends = [
         FinishedTurn(position=7, purpose="answer", tokens=12),
@@ -126,7 +93,7 @@ async def test_finish_turns(bench: Bench) -> None:
     }
 
 
-async def test_give_turn(bench: Bench) -> None:
+async def test_give_turn(bench: RoomsBench) -> None:
     bench.project.on("give_turn", ok({"ok": True, "state": STATE, "head": 9}))
     state = await bench.rooms.give_turn(ROOM, BOT, MESSAGE)
     assert state.turn == PickedTurn(user_id=BOT, message_id=MESSAGE, position=9)
@@ -136,7 +103,7 @@ async def test_give_turn(bench: Bench) -> None:
     assert bench.project.bodies("give_turn") == [key | {"p_message_id": str(MESSAGE)}, key | {"p_message_id": None}]
 
 
-async def test_what_can_never_be_right_is_not_sent(bench: Bench) -> None:
+async def test_what_can_never_be_right_is_not_sent(bench: RoomsBench) -> None:
     good = TurnClaim(position=1, purpose="answer")
     done = FinishedTurn(position=1, purpose="answer")
     for work in (
@@ -161,7 +128,7 @@ async def test_what_can_never_be_right_is_not_sent(bench: Bench) -> None:
     assert bench.project.requests == []
 
 
-async def test_what_is_refused(bench: Bench) -> None:
+async def test_what_is_refused(bench: RoomsBench) -> None:
     claim = [TurnClaim(position=1, purpose="answer")]
     for status, code, kind in ((403, "not_allowed", PermissionDeniedError), (409, "room_inactive", ConflictError)):
         bench.project.on("claim_turns", refused(status, code))
