@@ -71,7 +71,7 @@ bench-session: $(VENV)/.ready ## What a message costs who hears it, sends a seco
 bench-bots: $(VENV)/.ready ## How soon a bot's answer is heard, stopped and claimed, beside raw websockets; fails beyond its limits
 	$(BIN)/python -m benchmarks.bots $(ARGS)
 
-bench-edge: $(VENV)/.ready ## What the REST service costs beside PostgREST, as ratios
+bench-edge: $(VENV)/.ready ## What the REST service costs beside PostgREST, as ratios; fails beyond its limits
 	$(BIN)/python -m benchmarks.edge $(ARGS)
 
 test-install: $(VENV)/.ready ## The wheel, and the SQL in an app's project by the Supabase CLI (downloads 65 MB once)

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from benchmarks.bots.times import at_share, p50_p95
-from benchmarks.db.report import Limit, Report
+from benchmarks.report import Limit, Report
 from benchmarks.session.people import Stage
 from spaces_sdk import Bot, Context
 from spaces_sdk.events import MessageReceived, ParticipantJoined

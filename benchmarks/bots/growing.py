@@ -10,7 +10,7 @@ from uuid import UUID
 from benchmarks.bots import raw
 from benchmarks.bots.audience import LISTENERS, PAUSE_S, audience, interval_ms, named
 from benchmarks.bots.times import at_share, p50_p95
-from benchmarks.db.report import Limit, Report
+from benchmarks.report import Limit, Report
 from benchmarks.session.people import Stage
 from spaces_sdk.events import MessageChunk
 from spaces_sdk.session import RoomSession

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.db.report import Limit, Report
 from benchmarks.db.subject import Subject, compared
+from benchmarks.report import Limit, Report
 from spaces_sdk.local.postgres import PostgresCluster
 
 FLAT = 1.2

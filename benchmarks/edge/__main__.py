@@ -1,29 +1,30 @@
 """Measure the edge function `rooms` beside PostgREST: the same call of the database by the same user, in turns.
 
-python -m benchmarks.edge [--calls N] [--write-docs]
+    python -m benchmarks.edge [--calls N] [--json PATH] [--write-docs]
+
+Exit 1: a number is beyond its limit.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 
+from benchmarks.command import parser_of, run
+from benchmarks.report import Limit, Report
 from spaces_sdk.local.stack import LocalStack
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- bench-edge:begin -->", "<!-- bench-edge:end -->"
+# An endpoint is two calls of PostgREST; as much again for Deno and the second way through the gateway.
+SLOWER, FEWER = 4.0, 4.0
 AT_ONCE = 8
 MESSAGES = 50
 
@@ -106,16 +107,10 @@ def check(answer: httpx.Response) -> None:
     assert answer.status_code in (200, 304), answer.text
 
 
-async def measure(count: int) -> str:
-    """The table, row by row as it comes."""
-    facts = f"{os.cpu_count()} cores · {datetime.now(UTC):%Y-%m-%d} · all of the stack on the same machine"
-    lines = [
-        facts,
-        "",
-        f"| Request | edge, ms | PostgREST, ms | ratio | edge, a second ({AT_ONCE} at once) | PostgREST | ratio |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    print("\n".join(lines))
+async def measure(options: argparse.Namespace) -> Report:
+    """Ask everything both ways, print the rows as they come."""
+    report = Report("bench-edge")
+    report.begin("all of the stack on the same machine")
     async with (
         LocalStack.temporary() as stack,
         httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=30) as http,
@@ -123,29 +118,19 @@ async def measure(count: int) -> str:
         async with await psycopg.AsyncConnection.connect(stack.db_url, autocommit=True) as conn:
             await conn.execute("update spaces.limits set capacity = 1000000, refill_per_s = 1000")
         pairs = await open_room(http, stack)
+        report.table("One request after the other, ms", "edge", "PostgREST", f"ratio (≤ {SLOWER:g})")
         for pair in pairs:
             await latency_ms([pair.edge, pair.direct], 5)  # warm
-            edge, direct = await latency_ms([pair.edge, pair.direct], count)
-            many = [await a_second(call, count * 2) for call in (pair.edge, pair.direct)]
-            line = f"| {pair.name} | {edge:.1f} | {direct:.1f} | {edge / direct:.1f} "
-            line += f"| {many[0]:,.0f} | {many[1]:,.0f} | {many[1] / many[0]:.1f} |"
-            print(line, flush=True)
-            lines.append(line)
-    return "\n".join(lines)
-
-
-def main(arguments: list[str]) -> int:
-    """Run it; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.edge", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--calls", type=int, default=200, help="requests of each kind, one after the other")
-    parser.add_argument("--write-docs", action="store_true", help=f"write the table into {DOCS.name}, too")
-    options = parser.parse_args(arguments)
-    table = asyncio.run(measure(options.calls))
-    if options.write_docs:
-        before, _, rest = DOCS.read_text().partition(BEGIN)
-        DOCS.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
-    return 0
+            edge, direct = await latency_ms([pair.edge, pair.direct], options.calls)
+            report.row(pair.name, f"{edge:.1f}", f"{direct:.1f}", Limit(edge / direct, most=SLOWER))
+        report.table(f"Requests a second, {AT_ONCE} at once", "edge", "PostgREST", f"ratio (≤ {FEWER:g})")
+        for pair in pairs:
+            edge, direct = [await a_second(call, options.calls * 2) for call in (pair.edge, pair.direct)]
+            report.row(pair.name, f"{edge:,.0f}", f"{direct:,.0f}", Limit(direct / edge, most=FEWER))
+    return report
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = parser_of("benchmarks.edge", __doc__)
+    parser.add_argument("--calls", type=int, default=200, help="requests of each kind, one after the other")
+    sys.exit(run(parser.parse_args(), measure))

@@ -1,17 +1,15 @@
 """The load that the local Realtime bears, beside raw `websockets` fan-out in the same run.
 
-    python -m benchmarks.realtime [--quick]
+    python -m benchmarks.realtime [--quick] [--json PATH] [--write-docs]
 
 500 idle connections, one room with 50 listeners, 200 rooms with 5: deliveries a second, latency, the server's CPU
-a delivery, its memory, and the ratio of the two. The clients share the machine with the server. The last line is JSON.
-Exit 1: a ratio is beyond its limit.
+a delivery, its memory, and the ratio of the two. Exit 1: a ratio is beyond its limit.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import time
@@ -19,8 +17,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from benchmarks.command import parser_of, run
 from benchmarks.realtime.light_client import LightClient, stamped
 from benchmarks.realtime.subjects import Subject, local_realtime, raw_websockets
+from benchmarks.report import Cell, Limit, Report
 
 BYTES = 1000
 IN_FLIGHT = 20
@@ -152,41 +152,29 @@ def _close(clients: list[LightClient]) -> None:
         client.close()
 
 
-async def _main(load: Load) -> int:
+async def compare(options: argparse.Namespace) -> Report:
+    """Both servers, one after the other, and the ratio of each figure."""
+    report = Report("bench-realtime")
+    report.begin("both servers and their clients on the same machine")
+    load = Load(400, 800, 50, 1.0) if options.quick else Load()
     servers: list[Callable[[], AbstractAsyncContextManager[Subject]]] = [local_realtime, raw_websockets]
     measured: list[Figures] = []
     for server in servers:
         async with server() as subject:
-            print(f"measuring {subject.name} ...", flush=True)
+            report.working_on(subject.name)
             measured.append(await measure(subject, load))
-    over = _print_table(*measured)
-    rounded = {figures.name: {name: round(value, 2) for name, value in figures.values.items()} for figures in measured}
-    print(json.dumps(rounded, ensure_ascii=False))
-    return 1 if over else 0
-
-
-def _print_table(ours: Figures, raw: Figures) -> list[str]:
-    """The names whose ratio is beyond its limit."""
-    over: list[str] = []
-    print(f"\n{'':40} {ours.name:>16} {raw.name:>16} {'ratio':>8} {'limit':>8}")
+    ours, raw = measured
+    report.table("The local Realtime", ours.name, raw.name, "ratio", "at most")
     for name, value in ours.values.items():
-        peer, limit = raw.values[name], _LIMITS.get(name)
-        ratio = value / peer if peer > 0 else None
-        is_over = ratio is not None and limit is not None and ratio > limit
-        if is_over:
-            over.append(name)
-        columns = [f"{'' if number is None else f'{number:.2f}':>8}" for number in (ratio, limit)]
-        print(f"{name:40} {value:16,.2f} {peer:16,.2f} {' '.join(columns)}{'  OVER' if is_over else ''}".rstrip())
-    return over
-
-
-def main() -> int:
-    """Parse the arguments and run; 1 if a ratio is beyond its limit."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.realtime", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the load")
-    is_quick = parser.parse_args().quick
-    return asyncio.run(_main(Load(400, 800, 50, 1.0) if is_quick else Load()))
+        peer, most = raw.values[name], _LIMITS.get(name)
+        ratio: Cell = ""
+        if peer > 0:
+            ratio = f"{value / peer:.2f}" if most is None else Limit(value / peer, most=most)
+        report.row(name, f"{value:,.2f}", f"{peer:,.2f}", ratio, "" if most is None else f"{most:g}")
+    return report
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = parser_of("benchmarks.realtime", __doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load")
+    sys.exit(run(parser.parse_args(), compare))

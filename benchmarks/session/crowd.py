@@ -11,7 +11,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.db.report import Limit, Report
+from benchmarks.report import Limit, Report
 from benchmarks.session.people import Stage
 from spaces_sdk import Spaces
 from spaces_sdk.models import Room

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.db.report import Limit, Report
+from benchmarks.report import Limit, Report
 from spaces_sdk.clock import SystemClock
 from spaces_sdk.events import MessageReceived
 from spaces_sdk.realtime import RealtimeClient

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Final
 
-from benchmarks.db.report import Limit, Report
+from benchmarks.report import Limit, Report
 from benchmarks.session.people import Stage
 from spaces_sdk import Spaces
 from spaces_sdk.models import Room

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import platform
 import sys
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -46,14 +50,25 @@ class Table:
 
 @dataclass
 class Report:
-    """All tables of a run of the benchmark with that name."""
+    """All tables of a run of the benchmark with that name.
 
-    facts: dict[str, str]
-    name: str = "bench-db"
+    Attributes:
+        facts: On what it was measured; filled by `begin`.
+    """
+
+    name: str
+    facts: dict[str, str] = field(default_factory=dict[str, str])
     tables: list[Table] = field(default_factory=list[Table])
+    _began: float = field(default_factory=time.monotonic, init=False)
 
-    def begin(self) -> None:
-        """What is measured, and on what."""
+    def begin(self, note: str, runtime: str = f"Python {platform.python_version()}") -> None:
+        """Say what is measured, and on what."""
+        self.facts = {
+            "runtime": runtime,
+            "machine": f"{os.cpu_count()} cores",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "note": note,
+        }
         print(f"{self.name}: " + " · ".join(self.facts.values()), flush=True)
 
     def working_on(self, what: str) -> None:
@@ -72,8 +87,9 @@ class Report:
         self.tables[-1].rows.append((what, *cells))
         self._line(f"  {what}", *cells)
 
-    def end(self, seconds: float) -> None:
+    def end(self) -> None:
         """Say how it went."""
+        seconds = time.monotonic() - self._began
         over = self.over()
         verdict = "all limits kept" if not over else f"{len(over)} beyond their limit: {', '.join(over)}"
         self._line()
