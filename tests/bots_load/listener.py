@@ -33,6 +33,7 @@ class Listener:
     Attributes:
         told: The text by the events alone.
         shown: The text in the session's messages.
+        is_there: True from the first join on.
         wrong: What must not be: a hole, something twice, a text that is no continuation.
         gaps: How often it had to ask the database, by reason.
     """
@@ -42,7 +43,7 @@ class Listener:
         self.told = ""
         self.shown = ""
         self.parts = 0
-        self.joined_at = 0
+        self.is_there = False
         self.message: Message | None = None
         self.wrong: list[str] = []
         self.gaps: Counter[str] = Counter()
@@ -70,9 +71,9 @@ class Listener:
     def _follow(self, event: Event) -> None:
         match event:
             case RoomJoined(messages=messages):
+                self.is_there = True
                 for message in messages:
                     self._take(message)
-                self.joined_at = len(self.told)
             case MessageReceived(message=message) | MessageUpdated(message=message):
                 self._take(message)
             case MessageChunk() if event.message_id == self._message_id:

@@ -321,8 +321,7 @@ async def test_a_reader_that_stands_still_does_not_stop_the_socket() -> None:
 
 
 async def test_nothing_secret_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        logging.getLogger("websockets").setLevel(logging.DEBUG)
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "websockets"):
         async with running() as (client, server):
             server.refuse_with = (500, "no")
             task = asyncio.create_task(joined(client))
