@@ -7,12 +7,14 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from threading import Timer
 from typing import Final, Protocol
 from uuid import UUID
 
 from spaces_sdk.bots.dispatcher import Dispatcher
+from spaces_sdk.bots.plain_log import log_to_terminal
 from spaces_sdk.bots.port import RoomsPort, SessionPort
 from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock
@@ -25,6 +27,8 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
 CALM_S: Final = 120.0
 """A session that lived so long was no failed try: the pauses begin anew."""
+LAST_CALL_S: Final = 5.0
+"""For what handlers still do in tasks and threads when the bot has ended."""
 
 _ENDED: Final = frozenset({"kicked", "banned", "room_not_found", "room_inactive", "not_participant"})
 EMAIL_VARIABLE: Final = "SPACES_BOT_EMAIL"
@@ -97,12 +101,21 @@ def run_from_env(bot: Servable, rooms: Sequence[str]) -> None:
             "cannot run the bot: no room is named", hint="name one with --room CODE, or in SPACES_BOT_ROOMS"
         )
     spaces = Spaces.from_env()
-    if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
-        for chatty in ("httpx", "httpx2"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_until_signal(bot, spaces, rooms, *credentials))
+    log_to_terminal(logging.INFO)
+    last_call = Timer(LAST_CALL_S, _end_process)
+    last_call.daemon = True
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_until_signal(bot, spaces, rooms, *credentials, on_end=last_call.start))
+    finally:
+        last_call.cancel()
+
+
+def _end_process() -> None:
+    """The bot is out of its rooms, and `asyncio.run` waits for tasks and threads of handlers as long as they like."""
+    logger.error("the process ends without its handlers: %g s after all else they go on", LAST_CALL_S)
+    logging.shutdown()
+    os._exit(1)
 
 
 async def sign_in(bot: Servable, spaces: Spaces, email: str, password: str) -> None:
@@ -127,7 +140,9 @@ def _pauses() -> Iterator[float]:
     return backoff(random.Random(), base_s=FIRST_PAUSE_S, cap_s=LONGEST_PAUSE_S)  # noqa: S311 - spreads retries
 
 
-async def _until_signal(bot: Servable, spaces: Spaces, rooms: Sequence[str], email: str, password: str) -> None:
+async def _until_signal(
+    bot: Servable, spaces: Spaces, rooms: Sequence[str], email: str, password: str, *, on_end: Callable[[], None]
+) -> None:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None  # noqa: S101 - this is a coroutine
     is_told = False
@@ -146,4 +161,6 @@ async def _until_signal(bot: Servable, spaces: Spaces, rooms: Sequence[str], ema
     except asyncio.CancelledError:
         if not is_told:
             raise
+    finally:
+        on_end()
     logger.info("%s has ended", bot.name)

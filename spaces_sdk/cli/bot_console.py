@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from threading import Thread
 from typing import Final
@@ -11,6 +12,7 @@ from uuid import UUID
 import typer
 
 from spaces_sdk.bots import Bot
+from spaces_sdk.bots.plain_log import log_to_terminal
 from spaces_sdk.cli.growing_lines import GrowingLines
 from spaces_sdk.clock import SystemClock
 from spaces_sdk.errors import SpacesError
@@ -69,6 +71,7 @@ class Console:
 
 async def talk(bot: Bot) -> None:
     """Say each line of stdin to the bot, until its end or Ctrl-C."""
+    log_to_terminal(logging.WARNING)
     clock = SystemClock()
     room = TalkRoom(clock, bot.name, [YOU], bot_role=Role.MODERATOR)
     console = Console(room)

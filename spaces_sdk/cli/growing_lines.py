@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from spaces_sdk.bots.plain_log import printable
+
 
 class GrowingLines:
     """One line at a time grows. What is written meanwhile stands below it, and then it goes on, marked with `…`;
@@ -22,16 +24,16 @@ class GrowingLines:
     def line(self, text: str) -> None:
         """A line of its own."""
         self._break()
-        self._write(f"{_clean(text)}\n")
+        self._write(f"{printable(text)}\n")
 
     def grow(self, key: UUID, name: str, text: str) -> None:
         """What a line says so far, from its beginning."""
         shown = self._shown.setdefault(key, 0)
         if self._open is None:
-            self._write(f"{_clean(name)}: {'… ' if shown else ''}")
+            self._write(f"{printable(name)}: {'… ' if shown else ''}")
             self._open = key
         if self._open == key:
-            self._write(_clean(text[shown:]))
+            self._write(printable(text[shown:]))
             self._shown[key] = len(text)
 
     def end(self, key: UUID, name: str, text: str, note: str = "") -> None:
@@ -47,7 +49,3 @@ class GrowingLines:
         if self._open is not None:
             self._write("\n")
             self._open = None
-
-
-def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -204,3 +204,70 @@ async def test_a_command_that_was_killed_handles_what_it_missed_and_says_so(peop
     assert f"room {room.room_code}: handles what was missed" in out.decode()
     replies = [m.reply_to for m in visit.session.messages if m.sender_kind == "bot"]
     assert replies == [first.id, missed.id], "each once"
+
+
+ENDLESS = """
+import asyncio, time
+from spaces_sdk import Bot
+bot = Bot("Bea")
+
+@bot.on_message
+async def talk(ctx):
+    await ctx.reply("here")
+    if ctx.message.content == "thread":
+        await asyncio.to_thread(time.sleep, 3600)
+    while ctx.message.content == "task":
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+    raise RuntimeError(f"what is {ctx.message.content}?")
+"""
+
+
+@pytest.mark.parametrize(("goes_on", "told"), [("task", signal.SIGTERM), ("thread", signal.SIGINT)])
+async def test_the_command_ends_whatever_its_handlers_do(
+    people: People, tmp_path: Path, goes_on: str, told: signal.Signals
+) -> None:
+    (tmp_path / "bea.py").write_text(ENDLESS, "utf-8")
+    email, password = await people.account("Bea", is_bot=True)
+    ada = await people.person("Ada")
+    room = await ada.spaces.rooms.create_room("Endless")
+    visit = await people.enter(ada, room)
+    async with _program(
+        people,
+        *("-m", "spaces_sdk.cli.main", "bot", "run", str(tmp_path / "bea.py"), "--room", room.room_code),
+        SPACES_BOT_EMAIL=email,
+        SPACES_BOT_PASSWORD=password,
+    ) as process:
+        await visit.sees(ParticipantJoined, lambda e: e.participant.kind == "bot", within_s=WITHIN_S)
+        asked = await visit.session.send(goes_on)
+        await visit.sees(MessageReceived, lambda e: e.message.reply_to == asked.id, within_s=WITHIN_S)
+        process.send_signal(told)
+        await visit.sees(ParticipantLeft, lambda e: e.participants[0].display_name == "Bea", within_s=WITHIN_S)
+        out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    assert process.returncode == 1, out.decode()
+    assert "the process ends without its handlers" in out.decode()
+
+
+async def test_a_message_writes_nothing_of_its_own_into_the_log(people: People, tmp_path: Path) -> None:
+    (tmp_path / "bea.py").write_text(ENDLESS, "utf-8")
+    email, password = await people.account("Bea", is_bot=True)
+    ada = await people.person("Ada")
+    room = await ada.spaces.rooms.create_room("Log")
+    visit = await people.enter(ada, room)
+    async with _program(
+        people,
+        *("-m", "spaces_sdk.cli.main", "bot", "run", str(tmp_path / "bea.py"), "--room", room.room_code),
+        SPACES_BOT_EMAIL=email,
+        SPACES_BOT_PASSWORD=password,
+    ) as process:
+        await visit.sees(ParticipantJoined, lambda e: e.participant.kind == "bot", within_s=WITHIN_S)
+        await visit.session.send("\x1b[2J\u009b1mnews\n12:00:00 INFO    all is well\r")
+        asked = await visit.session.send("and")  # it is heard when the first has failed
+        await visit.sees(MessageReceived, lambda e: e.message.reply_to == asked.id, within_s=WITHIN_S)
+        process.send_signal(signal.SIGTERM)
+        out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    lines = out.decode().split("\n")
+    assert not [line for line in lines if not line.isprintable()]
+    assert {line for line in lines if "all is well" in line} == {"  12:00:00 INFO    all is well"}
