@@ -43,6 +43,8 @@ class TurnOutcome(StrEnum):
     DONE = "done"
     RELEASED = "released"
     """Given back: another replica may have it at once."""
+    DECLINED = "declined"
+    """Of `answer` alone: this bot says nothing to it, and another bot may."""
 
 
 class TurnClaim(Model):

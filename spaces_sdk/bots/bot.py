@@ -148,7 +148,8 @@ class Bot:
         """Call the function for each message, as `ctx.message`, that it is this bot's turn to answer.
 
         The database decides, by the room's `turn_mode`: who is mentioned, one bot after the other, the first, all, or
-        whom the host picks; and within the depth, the cool-down and the budget that the host has set.
+        whom the host picks; and within the depth, the cool-down and the budget that the host has set. Where it says
+        nothing by its context, it leaves the message to another bot.
 
         Raises:
             UsageError: The bot has one already.

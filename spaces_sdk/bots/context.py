@@ -86,6 +86,11 @@ class Context:
         """The handler was called for a message."""
         return self._message is not None
 
+    @property
+    def has_spoken(self) -> bool:
+        """The handler has sent something, or begun to; what it did through `session` does not count."""
+        return self._said > 0
+
     def learn(self, message: Message | None) -> bool:
         """What was said, where that had to be looked for; False: it was not found."""
         self._message = message

@@ -15,7 +15,7 @@ from spaces_sdk.bots.context import Context
 from spaces_sdk.bots.errors import HandlerOverflowError
 from spaces_sdk.clock import Clock
 from spaces_sdk.session.tasks import TaskOwner
-from spaces_sdk.turns import ClaimedTurn, TurnClaim, TurnOutcome, TurnStatus
+from spaces_sdk.turns import ANSWER, ClaimedTurn, TurnClaim, TurnOutcome, TurnStatus
 
 logger = logging.getLogger("spaces_sdk.bots")
 
@@ -193,7 +193,7 @@ class Lane:
         try:
             async with scope:
                 await guarded(ctx, call, self._report)
-            outcome = TurnOutcome.DONE
+            outcome = _outcome(turn, ctx)
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -209,6 +209,16 @@ class Lane:
             hint="it is too slow for this room; what comes until its queue is empty may be lost to it",
         )
         await self._report(ctx, error)
+
+
+def _outcome(turn: ClaimedTurn, ctx: Context) -> TurnOutcome:
+    """What it means that a handler came to its end, also by an error.
+
+    One that says nothing when it is the bot's turn leaves the message to other bots; unless a process before it may
+    have answered.
+    """
+    is_declined = turn.purpose == ANSWER and turn.attempt == 1 and not ctx.has_spoken
+    return TurnOutcome.DECLINED if is_declined else TurnOutcome.DONE
 
 
 def _ahead_after(seconds: float) -> int:

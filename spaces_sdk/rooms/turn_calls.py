@@ -12,7 +12,7 @@ from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
 from spaces_sdk.rpc.client import Procedure, Repeat
-from spaces_sdk.turns import MOST_CLAIMS, BotEntry, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome
+from spaces_sdk.turns import ANSWER, MOST_CLAIMS, BotEntry, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class TurnCalls(Calls):
         position: int | None = None,
         timeout_s: float = TIMEOUT_S,
     ) -> int:
-        """End work that the holder was granted: done, or released for another replica.
+        """End work that the holder was granted: done, released for another replica, or declined for other bots.
 
         What somebody else has taken over meanwhile, or what was ended already, is left as it is.
 
@@ -134,8 +134,10 @@ class TurnCalls(Calls):
         """
         doing = FINISH_TURNS.operation
         for turn in _few(doing, turns):
-            if turn.position == 0 and turn.outcome is TurnOutcome.DONE:
+            if turn.position == 0 and turn.outcome is not TurnOutcome.RELEASED:
                 raise checks.refuse(doing, "standing work is never done", hint="release it")
+            if turn.outcome is TurnOutcome.DECLINED and turn.purpose != ANSWER:
+                raise checks.refuse(doing, "only an answer is declined", hint="end it as done, or release it")
             if turn.tokens is not None:
                 checks.within(doing, "tokens", turn.tokens, 0, MOST_TOKENS)
         items = [{**_item(doing, turn), "outcome": turn.outcome.value, "tokens": turn.tokens} for turn in turns]

@@ -44,7 +44,7 @@ create table spaces.turns (
     references public.room_participants (room_id, user_id) on delete cascade,
   constraint turns_position_range check (position >= 0),
   constraint turns_purpose_format check (purpose ~ '^[a-z0-9_:.-]{1,60}$'),
-  constraint turns_state_values check (state in ('waiting', 'offered', 'held', 'done')),
+  constraint turns_state_values check (state in ('waiting', 'offered', 'held', 'done', 'declined')),
   constraint turns_holder_of_held check ((state = 'held') = (holder is not null)),
   constraint turns_end_of_a_lease check ((state in ('offered', 'held')) = (expires_at is not null))
 ) with (fillfactor = 70);
@@ -60,7 +60,7 @@ comment on column spaces.turns.id is 'Told to the bot alone: the ids of what it 
 comment on column spaces.turns.position is 'seq of the message, pos of another step; 0 for standing work that never ends.';
 comment on column spaces.turns.message_id is 'What is answered. No reference: a claim is gone in a day, and messages go with their room.';
 comment on column spaces.turns.state is
-  'waiting: nobody''s yet; offered: this bot''s until expires_at; held: holder''s until then.';
+  'waiting: nobody''s yet; offered: this bot''s until expires_at; held: holder''s until then; declined: over for this bot, and free for others.';
 comment on column spaces.turns.holder is 'The copy of the bot that does it.';
 comment on column spaces.turns.passed_at is 'When the bot let it pass last: all others come before it.';
 comment on column spaces.turns.attempt is 'How many copies have had it.';

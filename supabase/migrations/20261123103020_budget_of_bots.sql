@@ -12,15 +12,15 @@ comment on function spaces.utc_day() is 'Today, in UTC.';
 create function spaces.spend(p_room_id uuid, p_messages integer, p_tokens bigint)
 returns void language plpgsql volatile set search_path = '' as $$
 begin
-  insert into spaces.room_turns as t (room_id, day, messages, tokens) values (p_room_id, spaces.utc_day(), p_messages, p_tokens)
+  insert into spaces.room_turns as t (room_id, day, messages, tokens) values (p_room_id, spaces.utc_day(), greatest(0, p_messages), p_tokens)
   on conflict (room_id) do update set
     day = excluded.day,
-    messages = case when t.day = excluded.day then t.messages else 0 end + excluded.messages,
+    messages = greatest(0, case when t.day = excluded.day then t.messages else 0 end + p_messages),
     tokens = case when t.day = excluded.day then t.tokens else 0 end + excluded.tokens;
 end
 $$;
 revoke all on function spaces.spend(uuid, integer, bigint) from public, anon, authenticated, service_role;
-comment on function spaces.spend(uuid, integer, bigint) is 'Counts what bots have used in a room today.';
+comment on function spaces.spend(uuid, integer, bigint) is 'Counts what bots have used in a room today, or have not used after all.';
 
 create function spaces.is_spent(p_room_id uuid, p_rules spaces.turn_rules)
 returns boolean language plpgsql stable set search_path = '' as $$

@@ -47,6 +47,7 @@ begin
   left join spaces.turns t on t.room_id = p.room_id and t.user_id = p.user_id and t.position = p_message.seq and t.purpose = 'answer'
   where p.room_id = p_message.room_id and p.status = 'active' and p.kind = 'bot' and not p.is_muted
     and p.user_id is distinct from p_message.user_id
+    and t.state is distinct from 'declined'
     and (p_mentioned = '{}' or p.user_id = any (p_mentioned))
     and (p.user_id = p_user_id or (
       b.takes_turns and not b.is_silent and spaces.has_live_lease(p.room_id, p.user_id)

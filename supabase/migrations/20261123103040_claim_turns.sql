@@ -18,14 +18,15 @@ begin
       when coalesce(jsonb_typeof(v_turn -> 'purpose'), '') <> 'string' or v_turn ->> 'purpose' !~ '^[a-z0-9_:.-]{1,60}$'
         then 'a purpose is malformed'
       when v_turn ->> 'message_id' !~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then 'a message_id is malformed'
-      when p_is_end and coalesce(v_turn ->> 'outcome', '') not in ('done', 'released') then 'an outcome is malformed'
-      when p_is_end and v_turn ->> 'position' = '0' and v_turn ->> 'outcome' = 'done' then 'standing work is never done'
+      when p_is_end and coalesce(v_turn ->> 'outcome', '') not in ('done', 'released', 'declined') then 'an outcome is malformed'
+      when p_is_end and v_turn ->> 'position' = '0' and v_turn ->> 'outcome' <> 'released' then 'standing work is never done'
+      when p_is_end and v_turn ->> 'outcome' = 'declined' and v_turn ->> 'purpose' <> 'answer' then 'only an answer is declined'
       when p_is_end and coalesce(jsonb_typeof(v_turn -> 'tokens') not in ('number', 'null')
         or v_turn ->> 'tokens' !~ '^[0-9]{1,9}$', false) then 'tokens are malformed'
     end;
     if v_problem is not null then
       perform spaces.fail('invalid_argument', format('cannot %s: %s', p_operation, v_problem), case when p_is_end
-        then '{"position", "purpose", "outcome": "done" or "released", "tokens": an integer}; position 0 is released.'
+        then '{"position", "purpose", "outcome": "done", "released" or "declined", "tokens": an integer}; position 0 is released.'
         else '{"position": an integer, "purpose": 1 to 60 of a-z, 0-9 and _:.-, "message_id": a UUID or nothing}.' end);
     end if;
   end loop;
@@ -49,7 +50,7 @@ begin
     -- A copy of this bot has begun it: nobody begins anew. Who may not speak any more only gives it back.
     update spaces.turns t set state = 'done', holder = null, expires_at = null, changed_at = clock_timestamp()
     where t.room_id = p_turn.room_id and t.user_id = p_turn.user_id and t.position = p_turn.position and t.purpose = p_turn.purpose
-      and t.state <> 'done';
+      and t.state not in ('done', 'declined');
   else
     insert into spaces.turns as t (room_id, user_id, position, purpose, message_id, state, holder, attempt, expires_at)
     values (p_turn.room_id, p_turn.user_id, p_turn.position, p_turn.purpose, p_turn.message_id,
@@ -94,7 +95,7 @@ begin
       (p_claim ->> 'message_id')::uuid);
     v_turn.attempt := 0;
   end if;
-  if v_turn.state = 'done' or (not v_is_known and v_turn.position > 0 and v_turn.position <= (
+  if v_turn.state in ('done', 'declined') or (not v_is_known and v_turn.position > 0 and v_turn.position <= (
       select b.position from spaces.bots b where b.room_id = p_room.id and b.user_id = p_me.user_id)) then
     v_verdict := '{"status": "done"}';
   elsif v_turn.purpose = 'answer' and (p_me.kind <> 'bot' or p_me.is_muted) then

@@ -88,6 +88,7 @@ declare
   v_finished integer;
   v_tokens bigint;
   v_answers integer;
+  v_declined integer;
 begin
   if p_holder is null then
     perform spaces.fail('invalid_argument', format('cannot %s: holder is missing', c_operation), 'Give the one of the claim.');
@@ -101,21 +102,25 @@ begin
   perform spaces.require_entered(p_room_id, v_user_id, p_turns, c_operation);
   with ended as (
     update spaces.turns t set
-      state = case e.value ->> 'outcome' when 'done' then 'done' else 'waiting' end,
+      state = case e.value ->> 'outcome' when 'released' then 'waiting' else e.value ->> 'outcome' end,
       holder = null, expires_at = null, changed_at = clock_timestamp()
     from jsonb_array_elements(p_turns) e
     where t.room_id = p_room_id and t.user_id = v_user_id and t.position = (e.value ->> 'position')::bigint
       and t.purpose = e.value ->> 'purpose' and t.state = 'held' and t.holder = p_holder
     returning t.purpose, t.state, (e.value ->> 'tokens')::bigint as tokens
   )
-  select count(*), coalesce(sum(d.tokens), 0), count(*) filter (where d.purpose = 'answer' and d.state = 'done')
-    into v_finished, v_tokens, v_answers
+  select count(*), coalesce(sum(d.tokens), 0), count(*) filter (where d.purpose = 'answer' and d.state = 'done'),
+         count(*) filter (where d.state = 'declined')
+    into v_finished, v_tokens, v_answers, v_declined
   from ended d;
   if v_answers > 0 then
     update spaces.bots b set last_done_at = clock_timestamp() where b.room_id = p_room_id and b.user_id = v_user_id;
   end if;
-  if v_tokens > 0 and v_me.kind = 'bot' then -- the budget is the bots': nobody else may use it up
-    perform spaces.spend(p_room_id, 0, v_tokens);
+  if v_me.kind <> 'bot' then -- the budget is the bots': nobody else may use it up
+    v_tokens := 0;
+  end if;
+  if v_tokens > 0 or v_declined > 0 then -- what was declined is no answer
+    perform spaces.spend(p_room_id, -v_declined, v_tokens);
   end if;
   perform spaces.move_position(p_room_id, v_user_id, p_position, c_operation);
   select r.* into v_room from public.rooms r where r.id = p_room_id;
@@ -126,4 +131,4 @@ $$;
 revoke all on function public.finish_turns(uuid, uuid, jsonb, bigint) from public, anon, authenticated, service_role;
 grant execute on function public.finish_turns(uuid, uuid, jsonb, bigint) to authenticated, service_role;
 comment on function public.finish_turns(uuid, uuid, jsonb, bigint) is
-  'Ends turns that the holder has: done, or released for another copy. What somebody else has taken meanwhile is not theirs to end.';
+  'Ends turns that the holder has: done, released for another copy, or declined for other bots. What somebody else has taken meanwhile is not theirs to end.';

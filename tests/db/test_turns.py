@@ -342,6 +342,8 @@ async def test_what_no_claim_can_be(space: Space, one: Replica, what: str) -> No
 ENDS: dict[str, Any] = {
     "no outcome": {"outcome": None},
     "another outcome": {"outcome": "failed"},
+    "standing work that is declined": {"position": 0, "outcome": "declined"},
+    "another purpose than answers that is declined": {"purpose": "message:echo", "outcome": "declined"},
     "tokens below zero": {"tokens": -1},
     "tokens as text": {"tokens": "12"},
     "half a token": {"tokens": 0.5},

@@ -90,6 +90,22 @@ async def test_an_answer_counts_once_however_many_begin_it(space: Space, one: Re
     assert used == 1
 
 
+async def test_what_is_declined_is_no_answer(space: Space, one: Replica) -> None:
+    await choose(space, bot_messages_per_day=1)
+    message, other = await space.say(space.host), await bot(space, "Other")
+    await one.claim(message)
+    assert await resume_at(space) == await next_midnight(space)
+    await one.finish(message, outcome="declined")
+    assert await resume_at(space) is None
+    assert await other.verdict(message) == "granted"
+    assert await resume_at(space) == await next_midnight(space)
+    await tomorrow(space)
+    await other.finish(message, outcome="declined")
+    used = await space.db.value("select messages from spaces.room_turns where room_id = %s", [space.id])
+    assert used == 0, "and nothing of today"
+    await check_steps(space)
+
+
 async def test_the_tokens_of_a_day(space: Space, one: Replica) -> None:
     await choose(space, bot_tokens_per_day=100)
     messages = [await space.say(space.host) for _ in range(3)]

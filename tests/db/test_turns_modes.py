@@ -54,6 +54,29 @@ async def test_in_first_another_bot_answers_when_the_one_has_died(space: Space) 
     assert await verdicts(message, one, two) == ["done", "done"]
 
 
+async def test_who_declines_leaves_it_to_the_others(space: Space) -> None:
+    one, two, three = await bots(space, "One", "Two", "Three")
+    message = await space.say(space.host)
+    assert await verdicts(message, one, two) == ["granted", "taken"]
+    assert await one.finish(message, outcome="declined") == 1
+    assert await one.finish(message, outcome="declined") == 0
+    assert await verdicts(message, one, one.another(), one) == ["done", "done", "done"], "for all its processes"
+    assert await one.states() == {(message["seq"], "answer"): "declined"}
+    assert (await one.enter())["open"] == []
+    assert await verdicts(message, two, three) == ["granted", "taken"]
+    assert await two.finish(message) == 1
+    assert await verdicts(message, one, two, three) == ["done", "done", "done"]
+
+
+async def test_what_all_decline_nobody_answers(space: Space) -> None:
+    people = await bots(space, "One", "Two")
+    message = await space.say(space.host)
+    for each in people:
+        assert await each.verdict(message) == "granted"
+        await each.finish(message, outcome="declined")
+    assert await verdicts(message, *people) == ["done", "done"]
+
+
 async def test_everyone(space: Space) -> None:
     await choose(space, turn_mode="everyone")
     one, two = await bots(space, "One", "Two")

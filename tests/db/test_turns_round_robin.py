@@ -69,6 +69,20 @@ async def test_who_lets_the_turn_pass_comes_after_all_others(space: Space) -> No
     assert await verdicts(message, one, two, three) == ["done"] * 3
 
 
+async def test_who_declines_is_not_asked_again(space: Space) -> None:
+    await choose(space, turn_mode="round_robin")
+    one, two, three = await bots(space, "One", "Two", "Three")
+    message, following = await space.say(space.host), await space.say(space.host)
+    assert await verdicts(message, one, three) == ["granted", "taken"]
+    await one.finish(message, outcome="declined")
+    assert await verdicts(message, three, two) == ["taken", "granted"], "after one comes two"
+    assert await one.states() == {(message["seq"], "answer"): "declined"}
+    await two.finish(message, outcome="declined")
+    assert await verdicts(message, three) == ["granted"]
+    await three.finish(message)
+    assert await verdicts(following, two, three, one) == ["taken", "taken", "granted"], "it has had its turn, and waits"
+
+
 async def test_a_bot_that_hangs_is_waited_for_once(space: Space) -> None:
     await choose(space, turn_mode="round_robin")
     one, two = await bots(space, "One", "Two")

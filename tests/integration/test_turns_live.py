@@ -105,6 +105,24 @@ async def test_who_answers_in_each_mode(people: People, mode: str, talks: list[t
             assert sorted(one_each) == ["Bea", "Otto"]
 
 
+async def test_who_says_nothing_leaves_it_to_the_other(people: People) -> None:
+    quiet = Bot("Bea")
+    heard: list[str] = []
+
+    @quiet.on_turn
+    async def listen(ctx: Context) -> None:
+        heard.append(ctx.message.content)
+
+    room, ada, (bea, otto) = await scene(people, turn_mode="round_robin")
+    async with at_work(quiet, bea, room), at_work(talker("Otto"), otto, room):
+        await both_there(ada)
+        for content in ("one", "two", "three"):
+            question = await ada.session.send(content)
+            await hears(ada, question, {f"Otto heard {content}"})
+    assert heard, "it was asked before Otto, at least when Otto had answered"
+    assert len(heard) == len(set(heard))
+
+
 async def test_a_pick_of_an_old_message_and_while_the_bot_was_away(people: People) -> None:
     room, ada, (bea, _) = await scene(people, turn_mode="host_picks")
     old = await ada.session.send("the first of all")

@@ -437,6 +437,14 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
         test="tests/db/test_turns_modes.py::test_in_first_another_bot_answers_when_the_one_has_died",
     ),
     Sabotage(
+        name="turn-declined-for-all",
+        breaks="a bot that says nothing leaves the message to others: what it declined counts as answered",
+        file=f"{MIGRATIONS}/20261123103030_who_answers.sql",
+        old="select bool_or(t.state = 'done'),",
+        new="select bool_or(t.state in ('done', 'declined')),",
+        test="tests/db/test_turns_modes.py::test_who_declines_leaves_it_to_the_others",
+    ),
+    Sabotage(
         name="turn-done-begun-again",
         breaks="each message once: what is below a bot's position counts as new when its row is gone",
         file=f"{MIGRATIONS}/20261123103040_claim_turns.sql",

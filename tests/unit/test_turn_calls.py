@@ -117,6 +117,12 @@ async def test_what_can_never_be_right_is_not_sent(bench: RoomsBench) -> None:
         bench.rooms.claim_turns(ROOM, HOLDER, [good.model_copy(update={"purpose": "answer\n"})]),
         bench.rooms.claim_turns(ROOM, HOLDER, [good], position=-1),
         bench.rooms.finish_turns(ROOM, HOLDER, [done.model_copy(update={"position": 0})]),
+        bench.rooms.finish_turns(
+            ROOM, HOLDER, [done.model_copy(update={"position": 0, "outcome": TurnOutcome.DECLINED})]
+        ),
+        bench.rooms.finish_turns(
+            ROOM, HOLDER, [done.model_copy(update={"purpose": "message:x", "outcome": TurnOutcome.DECLINED})]
+        ),
         bench.rooms.finish_turns(ROOM, HOLDER, [done.model_copy(update={"tokens": -1})]),
         bench.rooms.finish_turns(ROOM, HOLDER, [done.model_copy(update={"tokens": 10**9})]),
         bench.rooms.give_turn(ROOM, "nobody"),

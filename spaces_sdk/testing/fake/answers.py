@@ -125,10 +125,16 @@ def _next_bot(room: Turns, rules: TurnRules, me: Participant, message: Message, 
         and not bot.is_muted
         and bot.user_id != message.user_id
         and (not mentioned or bot.user_id in mentioned)
+        and not _has_declined(room, bot.user_id, message.seq)
         and (bot.user_id == me.user_id or _would_take(room, bot.user_id, message.seq))
         and _cooldown_s(room, bot.user_id, rules) == 0
     ]
     return min(wanted, key=rank).user_id if wanted else None
+
+
+def _has_declined(room: Turns, user_id: UUID, seq: int) -> bool:
+    row = room.turns.get((user_id, seq, ANSWER))
+    return row is not None and row.state == "declined"
 
 
 def _would_take(room: Turns, user_id: UUID, seq: int) -> bool:

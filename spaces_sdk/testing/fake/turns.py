@@ -91,7 +91,7 @@ class Turns(Messages):
         if status == "refused" and row.attempt == 0:
             self.turns.pop(row.key, None)
         elif status == "done" or (status == "refused" and reason not in ("muted", "not_a_bot")):
-            if row.key in self.turns:
+            if row.key in self.turns and row.state != "declined":
                 self.close(row, "done")
         else:
             is_held = status == "granted"
@@ -145,7 +145,7 @@ class Turns(Messages):
         day, used_messages, used_tokens = self.used
         if day != today:
             used_messages = used_tokens = 0
-        self.used = (today, used_messages + messages, used_tokens + tokens)
+        self.used = (today, max(0, used_messages + messages), used_tokens + tokens)
 
     def is_spent(self, rules: TurnRules) -> bool:
         day, messages, tokens = self.used

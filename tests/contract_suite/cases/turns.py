@@ -149,6 +149,38 @@ async def the_first_who_comes_answers(stage: Stage) -> None:
 
 
 @case
+async def who_declines_leaves_it_to_the_others(stage: Stage) -> None:
+    for mode in ("first", "round_robin"):
+        room, (_, bob), (bea, bix) = await bots_in(stage, f"bea-{mode}", f"bix-{mode}", turn_mode=mode)
+        await stage.configure(turn_offer_s=5)
+        said = await bob.rooms.insert_message(room.id, "well?")
+        holder, other = uuid4(), uuid4()
+        assert (await claim(stage, bea, room, holder, said.seq)).status is TurnStatus.GRANTED
+        assert await verdict(stage, bix, room, said) == "taken"
+        declined = [FinishedTurn(position=said.seq, purpose=ANSWER, outcome=TurnOutcome.DECLINED)]
+        assert await bea.rooms.finish_turns(room.id, holder, declined) == 1
+        assert await verdict(stage, bea, room, said) == "done"
+        assert (await bea.rooms.enter_turns(room.id, takes_turns=True)).open == []
+        assert (await claim(stage, bix, room, other, said.seq)).status is TurnStatus.GRANTED
+        await done(bix, room, other, said.seq)
+        handlers = [FinishedTurn(position=said.seq, purpose="message:echo", outcome=TurnOutcome.DECLINED)]
+        await stage.refused("invalid_argument", bea.rooms.finish_turns(room.id, holder, handlers))
+
+
+@case
+async def a_declined_turn_counts_in_no_budget(stage: Stage) -> None:
+    room, (ada, bob), (bea, bix) = await bots_in(stage, "bea", "bix", bot_messages_per_day=1)
+    visit = await stage.enter(ada, room)
+    said = await bob.rooms.insert_message(room.id, "well?")
+    holder = uuid4()
+    await claim(stage, bea, room, holder, said.seq)
+    declined = [FinishedTurn(position=said.seq, purpose=ANSWER, outcome=TurnOutcome.DECLINED)]
+    await bea.rooms.finish_turns(room.id, holder, declined)
+    assert await verdict(stage, bix, room, said) == "granted"
+    assert len(await visit.hears(room)) == 4, "the message, and three times what the budget is"
+
+
+@case
 async def everyone_or_who_is_mentioned(stage: Stage) -> None:
     room, (ada, bob), (bea, bix) = await bots_in(stage, "bea", "bix", turn_mode="everyone")
     said = await bob.rooms.insert_message(room.id, "all of you?")

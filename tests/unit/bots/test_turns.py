@@ -67,6 +67,52 @@ async def test_what_it_cost_is_told_when_it_ends() -> None:
         assert replica.errors == []
 
 
+async def test_who_says_nothing_declines_also_by_an_error() -> None:
+    def make(_: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_turn
+        async def answer(ctx: Context) -> None:
+            if ctx.message.content == "fail":
+                raise ValueError("a mistake")
+            if ctx.message.content == "stream":
+                async with ctx.stream():
+                    pass
+            if ctx.message.content == "speak":
+                await ctx.reply("well")
+
+        return bot
+
+    async with Replicas(make) as stage:
+        replica = await stage.start()
+        for content in ("hi", "fail", "speak", "stream"):
+            await stage.say(content)
+        told = [turn.outcome for turn in replica.line.finished]
+        assert told == [TurnOutcome.DECLINED, TurnOutcome.DECLINED, TurnOutcome.DONE, TurnOutcome.DONE]
+        assert stage.room.rows.used[1] == 2, "what was declined is no answer of the day"
+
+
+async def test_who_takes_over_and_says_nothing_declines_nothing() -> None:
+    def make(number: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_turn
+        async def answer(ctx: Context) -> None:
+            if number == 1:
+                await ctx.reply("well")
+                await ctx.sleep(3600)
+
+        return bot
+
+    async with Replicas(make) as stage:
+        first = await stage.start()
+        said = await stage.say("hi")
+        first.kill()
+        second = await stage.start()
+        await stage.clock.advance(30)
+        assert [(turn.position, turn.outcome) for turn in second.line.finished] == [(said.seq, TurnOutcome.DONE)]
+
+
 async def test_a_cool_down_waits_and_a_refusal_is_silence() -> None:
     async with Replicas(host) as stage:
         replica = await stage.start()

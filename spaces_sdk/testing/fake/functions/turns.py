@@ -52,7 +52,7 @@ class TurnFunctions(Rights):
         if row is None:
             row = TurnRow(self.me, position, purpose, self._message_at(room, position, claim.get("message_id")))
         verdict, now = Verdict("granted"), room.clock.monotonic()
-        if row.state == "done" or (not is_known and 0 < position <= room.bots[self.me].position):
+        if row.state in ("done", "declined") or (not is_known and 0 < position <= room.bots[self.me].position):
             verdict = Verdict("done")
         elif purpose == ANSWER and (me.is_muted or me.kind is not Kind.BOT):
             verdict = Verdict("refused", "muted" if me.is_muted else "not_a_bot")
@@ -88,19 +88,22 @@ class TurnFunctions(Rights):
         room = self._counted(room_id)
         me = self.participant(room)
         self._require_entered(room, turns)
-        tokens = finished = 0
+        tokens = finished = declined = 0
         for turn in turns:
             row = room.turns.get((self.me, int(turn["position"]), str(turn["purpose"])))
             if row is None or row.state != "held" or row.holder != holder:
                 continue
-            is_done = turn["outcome"] == "done"
-            room.close(row, "done" if is_done else "waiting")
-            if is_done and row.purpose == ANSWER:
+            outcome = str(turn["outcome"])
+            room.close(row, "waiting" if outcome == "released" else outcome)
+            declined += outcome == "declined"
+            if outcome == "done" and row.purpose == ANSWER:
                 room.bots[self.me].last_done_at = room.clock.monotonic()
             tokens += int(turn.get("tokens") or 0)
             finished += 1
-        if tokens and me.kind is Kind.BOT:
-            room.spend(0, tokens)
+        if me.kind is not Kind.BOT:
+            tokens = 0
+        if tokens or declined:
+            room.spend(-declined, tokens)
         room.move_bot(self.me, position)
         room.tell_budget()
         return {"ok": True, "finished": finished}
