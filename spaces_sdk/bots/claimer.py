@@ -156,8 +156,10 @@ class Claimer:
                         if not error.retryable:
                             raise
                         await self._clock.sleep(next(waits))
+        except SessionClosedError:
+            return  # why it has ended is told by the runner
         except (SpacesError, TimeoutError) as error:
-            logger.info("turns were not given back, their leases run out: %r", error)
+            logger.info("turns were not given back, their leases run out: %s", str(error) or "no answer in time")
 
     # -- the one task ----------------------------------------------------------------------------------
 

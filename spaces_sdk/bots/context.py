@@ -48,6 +48,7 @@ class Context:
 
     Attributes:
         session: The session in the room, for what is not here: `ctx.session.mute(…)`.
+        handler: The name of the function or command that is called; in `on_error`, of the one that failed.
         command: The name of the command, as it was written; empty outside of commands.
         tokens: What `count_tokens` added up to.
     """
@@ -57,11 +58,13 @@ class Context:
         tools: RoomTools,
         message: Message | None = None,
         *,
+        handler: str = "",
         command: str = "",
         turn: ClaimedTurn | None = None,
         seen: int | None = None,
     ) -> None:
         self.session = tools.session
+        self.handler = handler
         self.command = command
         self.tokens = 0
         self._tools = tools

@@ -24,9 +24,10 @@ from spaces_sdk.bots.timers import Timers
 from spaces_sdk.bots.waiting import Waiters
 from spaces_sdk.clock import Clock
 from spaces_sdk.deadline import deadline
-from spaces_sdk.errors import SessionClosedError
+from spaces_sdk.errors import SessionClosedError, SpacesError
 from spaces_sdk.events import CaughtUp, Event, MessageReceived, MessageUpdated, RoomJoined, StateUpdated
 from spaces_sdk.models import RoomState
+from spaces_sdk.session.endings import ENDING_CODES
 from spaces_sdk.session.tasks import TaskOwner
 from spaces_sdk.turns import ClaimedTurn
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("spaces_sdk.bots")
 CLOSE_HOOKS_S: Final = 5.0
 SHORTEST_PATIENCE_S: Final = 60.0
 """Some leases: a bot that makes up for nothing still takes over from a process that dies."""
+SESSION_HEARS_S: Final = 5.0
+"""That the bot is out of the room: at once where it is live, else when it asks the database next."""
 HANDLERS_END_S: Final = 5.0
 """For what a handler still does when it is cancelled."""
 
@@ -56,7 +59,7 @@ class Dispatcher:
         missed: MissedBounds | None = None,
         on_unhandled: Callable[[Exception], None] | None = None,
     ) -> None:
-        self._on_unhandled = on_unhandled or _log
+        self._on_unhandled = on_unhandled
         self._handlers = handlers
         self._session = session
         self._clock = clock
@@ -64,7 +67,7 @@ class Dispatcher:
         self.activity = Activity()
         self._waiters = Waiters(clock)
         self._tools = RoomTools(session, clock, self.activity, self._waiters)
-        self._tasks = TaskOwner(on_crash=self._on_unhandled)
+        self._tasks = TaskOwner(on_crash=on_unhandled or _log_crash)
         patience_s = max(self._bounds.within_s, SHORTEST_PATIENCE_S)
         self._claimer = Claimer(session, clock, self._tasks, patience_s=patience_s)
         self._router = Router(handlers, self._tools, clock)
@@ -73,6 +76,7 @@ class Dispatcher:
         self._lanes: dict[object, Lane] = {}
         self._picked_at = 0
         self._is_ready = False
+        self._is_ending = False
 
     @property
     def dropped(self) -> int:
@@ -93,6 +97,7 @@ class Dispatcher:
                 else:
                     self._take(event)
         finally:
+            self._is_ending = True
             self._waiters.close()
             await self._end_handlers()
             await self._claimer.close()
@@ -107,10 +112,10 @@ class Dispatcher:
         logger.error("handlers are left behind: %g s after their cancellation they go on", HANDLERS_END_S)
 
     async def _closing(self) -> None:
-        ctx = Context(self._tools)
         with suppress(TimeoutError):
             async with deadline(self._clock, CLOSE_HOOKS_S):
                 for hook in self._handlers.close if self._is_ready else ():
+                    ctx = self._context(hook)
                     await guarded(ctx, _bound(hook, ctx), self._report)
 
     # -- coming in -------------------------------------------------------------------------------------
@@ -217,37 +222,63 @@ class Dispatcher:
 
     def _begin(self, hook: RoomHook) -> Callable[[ClaimedTurn | None], tuple[Context, Call]]:
         def begin(_: ClaimedTurn | None) -> tuple[Context, Call]:
-            ctx = Context(self._tools)
+            ctx = self._context(hook)
             return ctx, _bound(hook, ctx)
 
         return begin
 
     async def _tick(self, timer: Timer) -> None:
-        ctx = Context(self._tools)
+        ctx = self._context(timer.function)
         self.activity.begin()
         try:
             await guarded(ctx, _bound(timer.function, ctx), self._report)
         finally:
             self.activity.end()
 
+    def _context(self, hook: RoomHook) -> Context:
+        return Context(self._tools, handler=name_of(hook))
+
     async def _report(self, ctx: Context, error: Exception) -> None:
-        """To the bot's `on_error`, or to the log."""
+        """To the bot's `on_error`, or to the log; no end of the session, of which the runner tells."""
         if isinstance(error, SessionClosedError):
-            logger.info("a handler has ended with its session: %s", error)  # why it ended is told by the runner
-            return
+            logger.info("%s has ended with its session: %s", ctx.handler, error)
+        elif isinstance(error, SpacesError) and error.code in ENDING_CODES and not self._is_ending:
+            self._tasks.start(self._report_later(ctx, error), name=f"bot-removed {ctx.handler}")
+        else:
+            await self._tell(ctx, error)
+
+    async def _report_later(self, ctx: Context, error: SpacesError) -> None:
+        """Perhaps the bot is out of this room: then the session hears it in a moment, and this ends with all handlers.
+
+        Else it was of another room.
+        """
+        await self._clock.sleep(SESSION_HEARS_S)
+        await self._tell(ctx, error)
+
+    async def _tell(self, ctx: Context, error: Exception) -> None:
         for hook in self._handlers.errors:
             await guarded(ctx, partial(hook, ctx, error), _log_on_error)
         if not self._handlers.errors:
-            self._on_unhandled(error)
+            if self._on_unhandled is not None:
+                self._on_unhandled(error)
+            else:
+                _log(ctx, error)
 
 
 async def _log_on_error(_: Context, error: Exception) -> None:
     logger.error("on_error failed itself", exc_info=error)
 
 
-def _log(error: Exception) -> None:
+def _log(ctx: Context, error: Exception) -> None:
+    room = ctx.session.current_room
     # Where a model failed is not in our code: its text says it all.
-    logger.error("a handler failed: %s", error, exc_info=None if isinstance(error, ModelError) else error)
+    trace = None if isinstance(error, ModelError) else error
+    where = f"{ctx.handler} in {room.room_code}" if room else ctx.handler
+    logger.error("%s failed: %s", where, str(error) or repr(error), exc_info=trace)
+
+
+def _log_crash(error: Exception) -> None:
+    logger.error("the bot failed: %s", error, exc_info=error)
 
 
 def _bound(function: RoomHook, ctx: Context) -> Call:

@@ -101,7 +101,7 @@ class Router:
 
         claim = TurnClaim(position=pick.position, purpose=ANSWER, message_id=pick.message_id)
         message = self._tools.session.find_message(pick.message_id)
-        yield Routed(ANSWER, name_of(function), self._work(answer, message, claim))
+        yield Routed(ANSWER, name_of(function), self._work(answer, message, claim, name=name_of(function)))
 
     def _command(self, message: Message) -> Routed | None:
         table = self._handlers.commands
@@ -116,7 +116,7 @@ class Router:
                 await self._run_command(command, ctx, line)
 
             claim = _claim(message, command.purpose)
-            return Routed(command, command.name, self._work(run, message, claim, command=name))
+            return Routed(command, command.name, self._work(run, message, claim, name=command.name, command=name))
         near = table.near(name)
         if near is None:
             return None
@@ -124,7 +124,7 @@ class Router:
         async def suggest(ctx: Context) -> None:
             await ctx.reply(f"there is no command {table.prefix}{name[:50]}; did you mean {table.prefix}{near}?")
 
-        return Routed(NEAR, "help", self._work(suggest, message, _claim(message, NEAR), command=name))
+        return Routed(NEAR, "help", self._work(suggest, message, _claim(message, NEAR), name="help", command=name))
 
     async def _run_command(self, command: Command, ctx: Context, line: str) -> None:
         try:
@@ -138,16 +138,20 @@ class Router:
         if handler.purpose is not None and is_step(event):
             message_id = event.message.id if isinstance(event, MessageReceived) else None
             claim = TurnClaim(position=event.pos or 0, purpose=handler.purpose, message_id=message_id)
-        return self._work(lambda ctx: handler.function(ctx, event), message, claim)
+        name = name_of(handler.function)
+        return self._work(lambda ctx: handler.function(ctx, event), message, claim, name=name)
 
     def _message_work(self, function: RoomHook, message: Message, purpose: str | None) -> Work:
-        return self._work(function, message, None if purpose is None else _claim(message, purpose))
+        claim = None if purpose is None else _claim(message, purpose)
+        return self._work(function, message, claim, name=name_of(function))
 
-    def _work(self, function: RoomHook, message: Message | None, claim: TurnClaim | None, *, command: str = "") -> Work:
+    def _work(
+        self, function: RoomHook, message: Message | None, claim: TurnClaim | None, *, name: str, command: str = ""
+    ) -> Work:
         seen = self._tools.waiters.count
 
         def begin(turn: ClaimedTurn | None) -> tuple[Context, Call]:
-            ctx = Context(self._tools, message, command=command, turn=turn, seen=seen)
+            ctx = Context(self._tools, message, handler=name, command=command, turn=turn, seen=seen)
             return ctx, lambda: function(ctx)
 
         return Work(begin, claim)

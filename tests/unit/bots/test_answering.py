@@ -306,7 +306,7 @@ async def test_without_on_error_a_failed_model_is_one_line_of_the_log(
         bench.room.say("ada", "why?")
         await bench.clock.advance(1)
     assert [(record.message, record.exc_info) for record in caplog.records] == [
-        ("a handler failed: cannot answer with small: no", None)
+        ("answer in TALKED failed: cannot answer with small: no", None)
     ]
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from spaces_sdk.bots import Bot, Context
+from spaces_sdk.errors import PermissionDeniedError, RemovedError
 from spaces_sdk.testing import Passes, Talk, dialog
 from tests.support.replica import Replicas
 
@@ -148,3 +149,80 @@ async def test_a_dialogue_says_that_a_handler_does_not_end() -> None:
 
     with pytest.raises(TimeoutError, match=r"Bea is still at work after 0\.05 s"):
         await dialog(bot, [("ada", "hi", None)], within_s=0.05)
+
+
+@pytest.mark.parametrize("has_on_error", [False, True])
+async def test_removed_it_may_say_something_before_it_hears_so(
+    caplog: pytest.LogCaptureFixture, has_on_error: bool
+) -> None:
+    caplog.set_level(logging.INFO, "spaces_sdk.bots")
+    heard: list[Exception] = []
+
+    def make(_: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_message
+        async def late(ctx: Context) -> None:
+            await ctx.sleep(1)
+            await ctx.send("As you wish.")
+
+        async def on_error(ctx: Context, error: Exception) -> None:
+            heard.append(error)
+
+        if has_on_error:
+            bot.on_error(on_error)
+        return bot
+
+    async with Replicas(make) as stage:
+        replica = await stage.start()
+        await stage.say("hi")
+        stage.room.backend.faults.hold()
+        stage.room.backend.tables.remove(stage.room.rows, stage.bot_id, "kicked")
+        await stage.clock.advance(2)
+        stage.room.backend.faults.release()
+        await stage.clock.advance(1)
+        with pytest.raises(RemovedError):
+            await replica.task
+        assert [*replica.errors, *heard] == []
+    assert "not given back" not in caplog.text
+
+
+async def test_a_refusal_of_another_room_is_a_failure_of_the_handler() -> None:
+    def make(_: int) -> Bot:
+        bot = Bot("Bea")
+
+        @bot.on_message
+        async def look(_: Context) -> None:
+            raise PermissionDeniedError("cannot look: of another room", code="kicked", status=403)
+
+        return bot
+
+    async with Replicas(make) as stage:
+        replica = await stage.start()
+        await stage.say("hi")
+        await stage.clock.advance(10)
+        assert [str(error) for error in replica.errors] == ["cannot look: of another room"]
+
+
+async def test_an_on_error_knows_which_handler_failed() -> None:
+    bot = Bot("Bea")
+
+    @bot.on_message
+    async def talk(_: Context) -> None:
+        raise ValueError("a mistake")
+
+    @bot.command(name="roll")
+    async def roll_a_die(_: Context) -> None:
+        raise ValueError("another")
+
+    @bot.every(minutes=1)
+    async def tick(_: Context) -> None:
+        raise ValueError("a third")
+
+    @bot.on_error
+    async def report(ctx: Context, error: Exception) -> None:
+        await ctx.send(f"{ctx.handler}: {error}")
+
+    await dialog(
+        bot, [("ada", "hi", "talk: a mistake"), ("ada", "!roll", "roll: another"), Passes(60, "tick: a third")]
+    )
