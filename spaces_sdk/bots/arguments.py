@@ -152,7 +152,7 @@ def _converter(kind: Any, where: str) -> Convert:
     elif kind in simple:
         return simple[kind]
     raise UsageError(
-        f"cannot make a command: {where} is of type {kind!r}",
+        f"cannot make a command: {where} is of type {kind.__name__ if isinstance(kind, type) else kind!r}",
         hint="str, int, float, bool, a Literal, an Enum, Participant, or one of them | None",
     )
 

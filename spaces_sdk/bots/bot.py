@@ -17,6 +17,7 @@ from spaces_sdk.bots.port import RoomsPort, SessionPort
 from spaces_sdk.bots.purposes import purpose_of
 from spaces_sdk.bots.recent import MissedBounds
 from spaces_sdk.bots.runner import run_from_env, serve_rooms
+from spaces_sdk.bots.signatures import check_async, check_handler
 from spaces_sdk.clock import Clock, SystemClock
 from spaces_sdk.errors import UsageError
 from spaces_sdk.events import Event
@@ -96,11 +97,12 @@ class Bot:
         """
         if not (inspect.isclass(kind) and issubclass(kind, Event)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError(
-                f"cannot register {kind!r}: `on` takes a class of events", hint="@bot.on(ParticipantJoined)"
+                f"cannot register {getattr(kind, '__name__', kind)!r}: `on` takes a class of events",
+                hint="@bot.on(ParticipantJoined)",
             )
 
         def register(function: Callable[[Context, E], Awaitable[object]]) -> Callable[[Context, E], Awaitable[object]]:
-            _check_async(function)
+            check_handler(function, "ctx", "event")
             purpose = purpose_of(kind.__name__.lower(), function, name) if claim else None
             self._handlers.add(Handler(kind, function, purpose, from_bots, from_self))
             return function
@@ -131,7 +133,7 @@ class Bot:
         """
 
         def register(function: H) -> H:
-            _check_async(function)
+            check_handler(function, "ctx")
             purpose = purpose_of("message", function, name) if claim else None
             self._handlers.add(MessageHandler(function, purpose, from_bots))
             return function
@@ -156,7 +158,7 @@ class Bot:
         """
 
         def register(function: H) -> H:
-            _check_async(function)
+            check_handler(function, "ctx")
             if self._handlers.turn is not None:
                 raise UsageError(f"cannot register {function.__name__}: the bot has an `on_turn` already")
             self._handlers.turn = function
@@ -196,7 +198,7 @@ class Bot:
         """
 
         def register(function: F) -> F:
-            _check_async(function)
+            check_async(function)
             self._handlers.commands.add(Command.of(function, name, checks, cooldown_s))
             return function
 
@@ -209,7 +211,7 @@ class Bot:
             raise UsageError("cannot repeat that: the pause is over 0", hint="@bot.every(minutes=5)")
 
         def register(function: H) -> H:
-            _check_async(function)
+            check_handler(function, "ctx")
             self._handlers.timers.append(Timer(function, pause_s))
             return function
 
@@ -223,7 +225,7 @@ class Bot:
 
     def on_ready(self, function: H | None = None) -> H | Callable[[H], H]:
         """Call the function when the bot has joined a room; again when it joins anew after a failure."""
-        return _hook(self._handlers.ready, function)
+        return _hook(self._handlers.ready, function, "ctx")
 
     @overload
     def on_close(self, function: H) -> H: ...
@@ -233,7 +235,7 @@ class Bot:
 
     def on_close(self, function: H | None = None) -> H | Callable[[H], H]:
         """Call the function when the bot leaves a room or is removed, after its handlers have ended; 5 s at most."""
-        return _hook(self._handlers.close, function)
+        return _hook(self._handlers.close, function, "ctx")
 
     @overload
     def on_error(self, function: X) -> X: ...
@@ -243,7 +245,7 @@ class Bot:
 
     def on_error(self, function: X | None = None) -> X | Callable[[X], X]:
         """Call the function with what a handler raised. Without one, it is logged with its traceback."""
-        return _hook(self._handlers.errors, function)
+        return _hook(self._handlers.errors, function, "ctx", "error")
 
     # -- where it does it ------------------------------------------------------------------------------
 
@@ -299,18 +301,10 @@ class Bot:
         return f"<Bot {self.name}>"
 
 
-def _hook(hooks: list[Any], function: Any) -> Any:
+def _hook(hooks: list[Any], function: Any, *given: str) -> Any:
     def register(function: Any) -> Any:
-        _check_async(function)
+        check_handler(function, *given)
         hooks.append(function)
         return function
 
     return register if function is None else register(function)
-
-
-def _check_async(function: object) -> None:
-    if not inspect.iscoroutinefunction(function):
-        raise UsageError(
-            f"cannot register {getattr(function, '__name__', function)!r}: it is not an async function",
-            hint="write `async def`",
-        )

@@ -397,6 +397,29 @@ def test_what_cannot_be_registered() -> None:
             Bot("Bea", prefix)
 
 
+def test_a_handler_takes_what_it_is_called_with() -> None:
+    bot = Bot("Bea")
+
+    async def nothing() -> None: ...
+    async def one(ctx: Context) -> None: ...
+    async def two(ctx: Context, event: ParticipantJoined, more: int = 0) -> None: ...
+    async def keyword(ctx: Context, *, event: ParticipantJoined) -> None: ...
+
+    for_one = (bot.on_message, bot.on_turn, bot.every(minutes=1), bot.on_ready, bot.on_close)
+    for decorate in for_one:
+        for wrong in (nothing, two, keyword):
+            with pytest.raises(UsageError, match=rf"'{wrong.__name__}': it takes .* called with \(ctx\) "):
+                decorate(wrong)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        decorate(one)
+    for_two = ((bot.on(ParticipantJoined), "event"), (bot.on_error, "error"))
+    for decorate, second in for_two:
+        for wrong in (nothing, one, keyword):
+            with pytest.raises(UsageError, match=rf"called with \(ctx, {second}\) ") as refused:
+                decorate(wrong)  # pyright: ignore[reportArgumentType]
+            assert refused.value.hint == f"write `async def {wrong.__name__}(ctx, {second})`"
+        decorate(two)  # pyright: ignore[reportArgumentType]
+
+
 async def test_the_canned_model_says_that_it_is_canned() -> None:
     model = CannedModel()
     first = "".join([piece async for piece in model.answer([ChatMessage("user", "why?")])])

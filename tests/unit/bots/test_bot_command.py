@@ -91,9 +91,36 @@ def test_what_is_not_found(folder: Path, target: str, reason: str) -> None:
     assert caught.value.hint
 
 
-def test_what_is_missing_inside_the_module_is_said_as_it_is(folder: Path) -> None:
-    with pytest.raises(ModuleNotFoundError, match="no_such_library_at_all"):
-        load_bot(f"broken_{_module(folder)}:bot", folder)
+BROKEN = [
+    (
+        "import no_such_library_at_all",
+        1,
+        "ModuleNotFoundError: No module named 'no_such_library_at_all'",
+        sys.executable,
+    ),
+    ("import json\njson.loads('{')", 2, "JSONDecodeError: Expecting property name", ""),
+    ("bot = Bot('Bea'", 1, "SyntaxError: '(' was never closed", ""),
+    ("import spaces_sdk\nspaces_sdk.Bot('')", 2, "its name has 1 to 50 characters", ""),
+]
+
+
+@pytest.mark.parametrize(("code", "line", "reason", "hint"), BROKEN)
+def test_what_a_module_raises_is_said_with_its_place_and_without_ours(
+    folder: Path, capfd: pytest.CaptureFixture[str], code: str, line: int, reason: str, hint: str
+) -> None:
+    path = folder / f"broken_{_module(folder)}.py"
+    path.write_text(code, "utf-8")
+    for target in (path.name, path.stem):
+        with pytest.raises(SystemExit) as ended:
+            app(["bot", "run", target, "--console"])
+        said = capfd.readouterr().err
+        assert ended.value.code == 2
+        assert reason in said
+        assert f'  |   File "{path}", line {line}' in said
+        assert hint in said
+        assert "Traceback" not in said
+        assert "bot_loading" not in said
+        assert "importlib" not in said
 
 
 @pytest.mark.parametrize(
