@@ -41,7 +41,7 @@ async def test_it_sweeps_and_cleans(fresh_db: Database) -> None:
         ) == [space.id]
 
     async with scheduled(db):
-        await eventually(is_done, within_s=10, what="the scheduler has swept and cleaned")
+        await eventually(is_done, what="the scheduler has swept and cleaned")
 
 
 async def test_a_run_that_fails_is_tried_again(fresh_db: Database, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,6 +58,6 @@ async def test_a_run_that_fails_is_tried_again(fresh_db: Database, caplog: pytes
         return (await space.participant(bob))["is_online"] is False
 
     async with scheduled(db):
-        await eventually(has_failed, within_s=10, what="a run has failed")
+        await eventually(has_failed, what="a run has failed")
         await db.sql("alter function spaces.swept_elsewhere() rename to sweep_rooms")
-        await eventually(is_swept, within_s=10, what="the next run has swept")
+        await eventually(is_swept, what="the next run has swept")

@@ -17,7 +17,7 @@ from spaces_sdk.local.deno import DenoProgram
 from spaces_sdk.local.stack import LocalStack
 
 FOLDER = Path(__file__).parent / "supabase_js"
-_WITHIN_S = 20.0
+_WITHIN_S = 60.0
 
 
 class Guest(Protocol):

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from spaces_sdk.cli.stack import functions_here
 from spaces_sdk.local.stack import LocalStack
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.stack
 
@@ -32,6 +32,7 @@ Deno.serve((request) => Response.json({
   token: request.headers.get("authorization"),
 }, { headers: { "access-control-allow-origin": "https://app.example" } }));
 """
+ENVIRONMENT = '# said to all\nGREETING="Good day"\nSUPABASE_URL=http://elsewhere\n'
 SLOW = """
 Deno.serve(() => {
   const parts = ["one ", "two"];
@@ -53,7 +54,7 @@ async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in (("hello", HELLO), ("open", HELLO), ("slow", SLOW), ("off", HELLO)):
         write(folder / name / "index.ts", text)
     write(folder / "_shared" / "word.ts", 'export const word: string = "first";\n')
-    write(folder / ".env", '# said to all\nGREETING="Good day"\nSUPABASE_URL=http://elsewhere\n')
+    write(folder / ".env", ENVIRONMENT)
     closed = "[functions.off]\nenabled = false\n"
     opened = "".join(f"[functions.{name}]\nverify_jwt = false\n" for name in ("open", "slow", "later", "broken"))
     write(folder.parent / "config.toml", closed + opened)
@@ -118,11 +119,15 @@ async def test_changed_files_are_served_at_once(folder: Path, http: httpx.AsyncC
 
     assert (await http.get("/open")).json()["word"] == "first"
     write(folder / "_shared" / "word.ts", 'export const word: string = "second";\n')
-    await eventually(lambda: says("open", "second"), 10.0)
+    await eventually(lambda: says("open", "second"))
     write(folder / "later" / "index.ts", HELLO)
-    await eventually(lambda: says("later", "second"), 10.0)
+    await eventually(lambda: says("later", "second"))
     write(folder / ".env", "GREETING=Bye\n")
-    await eventually(lambda: greets("Bye", http), 10.0)
+    try:
+        await eventually(lambda: greets("Bye", http))
+    finally:
+        write(folder / ".env", ENVIRONMENT)
+    await eventually(lambda: greets("Good day", http))
 
 
 async def greets(word: str, http: httpx.AsyncClient) -> bool:
@@ -139,7 +144,7 @@ async def test_one_that_does_not_start_says_why_and_starts_once_it_can(folder: P
     async def is_mended() -> bool:
         return (await http.get("/broken")).status_code == 200
 
-    await eventually(is_mended, 10.0)
+    await eventually(is_mended)
 
 
 async def test_one_that_has_died_is_started_again(project: LocalStack, http: httpx.AsyncClient) -> None:
@@ -150,7 +155,7 @@ async def test_one_that_has_died_is_started_again(project: LocalStack, http: htt
     async def is_back() -> bool:
         return (await http.get("/open")).status_code == 200
 
-    await eventually(is_back, 10.0)
+    await eventually(is_back)
 
 
 async def test_they_end_with_the_gateway(folder: Path) -> None:
@@ -162,7 +167,7 @@ async def test_they_end_with_the_gateway(folder: Path) -> None:
         running = functions_of(stack)
         assert running
         os.kill(stack.pids["gateway"], signal.SIGKILL)
-        _, alive = psutil.wait_procs(running, timeout=10.0)
+        _, alive = psutil.wait_procs(running, timeout=PATIENCE_S)
         assert alive == []
 
 

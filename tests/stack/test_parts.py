@@ -15,13 +15,13 @@ from websockets.exceptions import InvalidStatus
 
 from spaces_sdk.local.errors import StackError
 from spaces_sdk.local.stack import LocalStack
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.stack
 
 
 async def _rest(stack: LocalStack) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=10.0) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as http:
         return await http.get(f"{stack.url}/rest/v1/rooms", headers={"apikey": stack.secret_key})
 
 
@@ -93,13 +93,13 @@ async def test_rest_comes_back_when_the_connections_of_its_transactions_are_lost
                     )
                     await asyncio.sleep(0.01)
 
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(cut(), *(ask() for _ in range(4)))
 
         async def is_back() -> bool:
             return (await _rest(own)).status_code == 200
 
-        await eventually(is_back, 15.0)
+        await eventually(is_back)
         assert own.pids["lite"] != first
         assert not failed.done(), "the stack goes on"
         failed.cancel()

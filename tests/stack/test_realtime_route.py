@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from spaces_sdk.local.stack import LocalStack
+from tests.support.eventually import PATIENCE_S
 
 pytestmark = pytest.mark.stack
 
@@ -23,7 +24,7 @@ def _address(stack: LocalStack, query: str) -> str:
 async def _answer_to(stack: LocalStack, query: str, headers: dict[str, str] | None = None) -> Any:
     async with connect(_address(stack, query), proxy=None, additional_headers=headers) as socket:
         await socket.send(json.dumps([None, "1", "phoenix", "heartbeat", {}]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return json.loads(await socket.recv())
 
 
@@ -57,7 +58,7 @@ async def test_large_frames_pass_both_ways_untouched(stack: LocalStack) -> None:
     text = "ü" * 60_000
     config = {"config": {"broadcast": {"self": True}, "presence": {"enabled": False}, "private": False}}
     address = _address(stack, f"apikey={stack.publishable_key}&vsn=2.0.0")
-    async with connect(address, proxy=None) as socket, asyncio.timeout(20):
+    async with connect(address, proxy=None) as socket, asyncio.timeout(PATIENCE_S):
         await socket.send(json.dumps(["1", "1", "realtime:tunnel", "phx_join", config]))
         assert json.loads(await socket.recv())[4]["status"] == "ok"
         payload = {"type": "broadcast", "event": "big", "payload": {"text": text}}
@@ -70,7 +71,7 @@ async def test_large_frames_pass_both_ways_untouched(stack: LocalStack) -> None:
 async def test_broadcast_over_http_reaches_the_socket(stack: LocalStack) -> None:
     config = {"config": {"broadcast": {}, "presence": {"enabled": False}, "private": False}}
     address = _address(stack, f"apikey={stack.publishable_key}&vsn=2.0.0")
-    async with connect(address, proxy=None) as socket, asyncio.timeout(20):
+    async with connect(address, proxy=None) as socket, asyncio.timeout(PATIENCE_S):
         await socket.send(json.dumps(["1", "1", "realtime:by-http", "phx_join", config]))
         assert json.loads(await socket.recv())[4]["status"] == "ok"
         body = {"messages": [{"topic": "by-http", "event": "hello", "payload": {"n": 1}}]}

@@ -10,12 +10,15 @@ from typing import TypeVar, cast
 
 T = TypeVar("T")
 
+PATIENCE_S = 60.0
+"""Longer than anything takes on a slow machine that does other things, too: only a failure waits for so long."""
+
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
 
 
 async def eventually(
-    predicate: Callable[[], T | Awaitable[T]], within_s: float, *, what: str | Callable[[], str] = ""
+    predicate: Callable[[], T | Awaitable[T]], within_s: float = PATIENCE_S, *, what: str | Callable[[], str] = ""
 ) -> T:
     """Ask until the answer is true, and return that answer.
 

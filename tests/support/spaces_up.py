@@ -17,10 +17,10 @@ import psutil
 
 from spaces_sdk.local.folder import ProcessMark
 from spaces_sdk.local.postgres import temporary_folder
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 SPACES = (sys.executable, "-m", "spaces_sdk.cli.main")
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 180.0
 
 
 @dataclass
@@ -54,7 +54,7 @@ class SpacesUp:
         state = json.loads((self.data_dir / "state.json").read_text(encoding="utf-8"))
         return int(state["parts"][name])
 
-    async def finish(self, number: signal.Signals | None = None, *, within_s: float = 30.0) -> Finished:
+    async def finish(self, number: signal.Signals | None = None, *, within_s: float = PATIENCE_S) -> Finished:
         """Send a signal, if any, and wait for its end."""
         if number is not None:
             self.process.send_signal(number)
@@ -108,7 +108,7 @@ async def spaces_up(data_dir: Path, *arguments: str, env: dict[str, str] | None 
         await nothing_lives(family)
 
 
-async def nothing_lives(family: list[ProcessMark], *, within_s: float = 15.0) -> None:
+async def nothing_lives(family: list[ProcessMark], *, within_s: float = PATIENCE_S) -> None:
     """Wait until none of these processes is left."""
     await eventually(
         lambda: not [mark for mark in family if mark.is_alive],
@@ -117,7 +117,7 @@ async def nothing_lives(family: list[ProcessMark], *, within_s: float = 15.0) ->
     )
 
 
-async def run_spaces(*arguments: str, env: dict[str, str] | None = None, within_s: float = 60.0) -> Finished:
+async def run_spaces(*arguments: str, env: dict[str, str] | None = None, within_s: float = READY_WITHIN_S) -> Finished:
     """Run a `spaces` command to its end."""
     process = await asyncio.create_subprocess_exec(
         *SPACES,
