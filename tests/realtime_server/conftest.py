@@ -65,7 +65,7 @@ async def started(db_url: str, **changes: Any) -> AsyncGenerator[RealtimeServer]
     settings = dataclasses.replace(base, **changes)
     try:
         async with serve(settings) as server:
-            await eventually(lambda: server.hub.follower.is_streaming, 10, what=lambda: server.hub.follower.fault)
+            await eventually(lambda: server.hub.follower.is_streaming, what=lambda: server.hub.follower.fault)
             yield server
     finally:
         await _drop_slot(settings)
@@ -84,7 +84,7 @@ async def _drop_slot(settings: RealtimeSettings) -> None:
             query = "select from pg_replication_slots where slot_name = %s"
             return await (await connection.execute(query, (settings.slot_name,))).fetchone() is None
 
-        await eventually(is_gone, 5)
+        await eventually(is_gone)
 
 
 @pytest.fixture

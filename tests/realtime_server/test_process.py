@@ -10,9 +10,9 @@ import sys
 import httpx
 import pytest
 
-from spaces_sdk.local.ports import free_port
+from spaces_sdk.local.ports import ReservedPort
 from tests.realtime_server.support.tokens import SECRET
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.stack
 
@@ -20,7 +20,8 @@ COMMAND = (sys.executable, "-m", "spaces_sdk.local.realtime")
 
 
 async def test_it_gets_ready_and_ends_with_0_on_sigterm(db_url: str) -> None:
-    port = free_port()
+    reserved = ReservedPort()
+    port = reserved.port
     environment = os.environ | {
         "SPACES_REALTIME_PORT": str(port),
         "SPACES_REALTIME_DB_URL": db_url,
@@ -36,9 +37,9 @@ async def test_it_gets_ready_and_ends_with_0_on_sigterm(db_url: str) -> None:
                 except httpx.TransportError:
                     return False
 
-            await eventually(is_ready, 20)
+            await eventually(is_ready)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             _, errors = await process.communicate()
         assert process.returncode == 0
         assert SECRET not in errors.decode()
@@ -47,6 +48,7 @@ async def test_it_gets_ready_and_ends_with_0_on_sigterm(db_url: str) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+        reserved.release()
 
 
 async def test_it_says_what_is_missing(db_url: str) -> None:

@@ -128,7 +128,7 @@ async def test_a_server_writes_each_frame_both_ways(start_server: ServerFactory,
         with pytest.raises(InvalidStatus):
             async with connect(f"ws://127.0.0.1:{server.port}/socket/websocket?apikey={token('wrong-secret')}"):
                 pass
-        await eventually(lambda: " gone" in path.read_text(), 5)
+        await eventually(lambda: " gone" in path.read_text())
     text = path.read_text()
     assert path.stat().st_mode & 0o077 == 0
     assert "eyJ" not in text
