@@ -43,7 +43,10 @@ async def stack() -> AsyncIterator[LocalStack]:
     # Many tests share it: together they would trip the plan's limit of 100 messages a second.
     limits = {"SPACES_REALTIME_MAX_EVENTS_PER_SECOND": "100000"}
     functions = {"SPACES_JOIN_BASE_URL": "http://localhost:5173/spaces", "CLEANUP_SECRET": "0123456789" * 4}
-    async with LocalStack.temporary(realtime_env=limits, functions_env=functions) as running:
+    # Its scheduler rests: what it swept and deleted would change rooms in the midst of whichever test runs then.
+    async with LocalStack.temporary(
+        realtime_env=limits, functions_env=functions, sweep_interval_s=24 * 3600.0
+    ) as running:
         yield running
 
 

@@ -26,21 +26,28 @@ EXAMPLES = int(os.environ.get("SPACES_TEST_PROBES", "4"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def prober(http: httpx.AsyncClient, stack: LocalStack) -> AsyncIterator[Caller]:
-    """Somebody whose requests are hardly limited."""
+async def hardly_limited(stack: LocalStack) -> AsyncIterator[None]:
+    """As many requests as it takes."""
     async with await psycopg.AsyncConnection.connect(stack.db_url, autocommit=True) as conn:
         await conn.execute("create temp table limits_before as select * from spaces.limits")
         await conn.execute(
             "update spaces.limits set capacity = 1000000 where action in ('rest', 'moderation', 'join', 'create')"
         )
-        yield await sign_in(http, stack)
+        yield
         await conn.execute(
             "update spaces.limits l set capacity = b.capacity from limits_before b where b.action = l.action"
         )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
+async def prober(http: httpx.AsyncClient, stack: LocalStack, hardly_limited: None) -> Caller:
+    """Somebody new: what is made up may use up their rooms."""
+    return await sign_in(http, stack)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def room(prober: Caller) -> Json:
+    """A new one: what is made up may close it."""
     room = await prober.create()
     await prober.connect(room)
     return room

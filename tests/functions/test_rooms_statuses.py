@@ -123,7 +123,7 @@ def sent(operation_id: str, content: bytes, kind: str) -> Case:
 
 def in_closed_room(operation_id: str, who: str, body: Any) -> Case:
     async def case(scene: Scene) -> httpx.Response:
-        # Made here, with its people online: a clean-up deletes a closed room that everybody has left.
+        # Made here: the next clean-up deletes a closed room.
         room, caller = await scene.host.create(), getattr(scene, who)
         await scene.host.enter(room)
         await scene.bob.enter(room)
