@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from spaces_sdk.models import Kind
 from spaces_sdk.testing import FakeBackend, FakeUser, settle
-from tests.contract_suite.stage import SHARED_LIMITS, Stage
+from tests.contract_suite.stage import HARDLY, SHARED_LIMITS, Stage
 
 T = TypeVar("T")
 
@@ -44,6 +45,9 @@ class FakeStage(Stage):
     async def configure(self, **values: float) -> None:
         for name, value in values.items():
             setattr(self.backend.config, name, value)
+
+    async def stop_refill(self, action: str) -> None:
+        self.backend.limits[action] = replace(self.backend.limits[action], refill_per_s=HARDLY)
 
     async def sweep(self) -> None:
         self.backend.sweep()

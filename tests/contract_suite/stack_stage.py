@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,11 +16,17 @@ from spaces_sdk import Spaces
 from spaces_sdk.models import Kind
 from spaces_sdk.rooms import RoomManager
 from spaces_sdk.session import RoomSession
-from tests.contract_suite.stage import Stage
-from tests.integration.people import LocalPeople
+from tests.contract_suite.stage import HARDLY, Stage
+from tests.integration.people import WITHIN_S, LocalPeople
 from tests.support.eventually import eventually
 
 T = TypeVar("T")
+
+UNSWEPT = """
+select exists (select from spaces.connections where room_id = any (%s) and ended_at is null and expires_at < now())
+  or exists (select from spaces.streams where room_id = any (%s) and expires_at < now())
+"""
+SET_REFILL = "update spaces.limits set refill_per_s = %s where action = %s"
 
 SHARED_LIMITS = ("create", "join", "code_miss")
 """Counted by user alone: all cases together would use them up."""
@@ -74,6 +81,7 @@ class StackStage(Stage):
         super().__init__()
         self._cast = cast
         self._before: dict[str, float] = {}
+        self._refills: dict[str, Decimal] = {}
 
     async def person(self, name: str, *, kind: Kind = Kind.HUMAN) -> Somebody:
         somebody = await self._cast.person(name, kind)
@@ -84,7 +92,7 @@ class StackStage(Stage):
         await asyncio.sleep(seconds)
 
     async def until(self, fact: Callable[[], object]) -> None:
-        await eventually(fact, 10, what=lambda: "what the case waits for")
+        await eventually(fact, WITHIN_S, what=lambda: "what the case waits for")
 
     async def configure(self, **values: float) -> None:
         async with self._cast.people.sql() as connection:
@@ -97,9 +105,23 @@ class StackStage(Stage):
                 self._before.setdefault(name, row[0])
                 await connection.execute(sql.SQL("update spaces.config set {} = %s").format(column), (value,))
 
+    async def stop_refill(self, action: str) -> None:
+        async with self._cast.people.sql() as connection:
+            rows = await connection.execute("select refill_per_s from spaces.limits where action = %s", (action,))
+            ((before,),) = await rows.fetchall()
+            self._refills.setdefault(action, before)
+            await connection.execute(SET_REFILL, (HARDLY, action))
+
     async def sweep(self) -> None:
         async with self._cast.people.sql() as connection:
-            await connection.execute("select spaces.sweep_rooms()")
+
+            async def is_swept() -> bool:
+                # A run goes past a room that somebody has locked, as a heartbeat does.
+                await connection.execute("select spaces.sweep_rooms()")
+                rooms = list(self._hosts)
+                return await (await connection.execute(UNSWEPT, (rooms, rooms))).fetchone() == (False,)
+
+            await eventually(is_swept)
 
     async def finish(self, work: Coroutine[Any, Any, T]) -> T:
         return await work
@@ -109,3 +131,6 @@ class StackStage(Stage):
             await super().aclose()
         finally:
             await self.configure(**self._before)
+            async with self._cast.people.sql() as connection:
+                for action, refill in self._refills.items():
+                    await connection.execute(SET_REFILL, (refill, action))

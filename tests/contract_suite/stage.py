@@ -27,6 +27,9 @@ Case = Callable[["Stage"], Coroutine[Any, Any, None]]
 SHARED_LIMITS = ("create", "join", "code_miss")
 """Taken away: they count by user alone, and on a stack all cases together would use them up."""
 
+HARDLY = 0.001
+"""Tokens a second where time is to give nothing back: none at all is no limit that the database knows."""
+
 CASES: list[Case] = []
 """All cases, in the order of their files."""
 
@@ -125,6 +128,10 @@ class Stage(ABC):
     @abstractmethod
     async def configure(self, **values: float) -> None:
         """Change settings of the database for the rest of the case."""
+
+    @abstractmethod
+    async def stop_refill(self, action: str) -> None:
+        """From now on time gives hardly anything back of that limit, for the rest of the case."""
 
     @abstractmethod
     async def sweep(self) -> None:

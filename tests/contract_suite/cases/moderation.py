@@ -115,6 +115,7 @@ async def roles_are_given_and_taken(stage: Stage) -> None:
 @case
 async def twenty_acts_of_moderation_at_once(stage: Stage) -> None:
     room, (ada, bob) = await stage.seat("zoe", "bob")
+    await stage.stop_refill("moderation")
     for number in range(20):
         await ada.rooms.mute_participant(room.id, bob.user_id, number % 2 == 0)
     error = await stage.refused("rate_limited", ada.rooms.mute_participant(room.id, bob.user_id))

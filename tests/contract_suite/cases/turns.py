@@ -255,7 +255,7 @@ async def bots_answer_bots_to_a_depth(stage: Stage) -> None:
 
 @case
 async def a_bot_rests_between_two_answers(stage: Stage) -> None:
-    room, (_, bob), (bea,) = await bots_in(stage, "bea", turn_mode="first", bot_cooldown_s=0.5)
+    room, (ada, bob), (bea,) = await bots_in(stage, "bea", turn_mode="first", bot_cooldown_s=60)
     holder = uuid4()
     first = await bob.rooms.insert_message(room.id, "one")
     second = await bob.rooms.insert_message(room.id, "two")
@@ -263,6 +263,7 @@ async def a_bot_rests_between_two_answers(stage: Stage) -> None:
     await done(bea, room, holder, first.seq)
     waiting = await claim(stage, bea, room, holder, second.seq)
     assert (waiting.status, waiting.reason) == (TurnStatus.LATER, "cooldown")
+    await ada.rooms.update_room_state(room.id, settings={"spaces": {"bot_cooldown_s": 0.5}})
     await stage.let_pass(0.6)
     assert (await claim(stage, bea, room, holder, second.seq)).status is TurnStatus.GRANTED
 
