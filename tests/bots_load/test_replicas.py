@@ -87,7 +87,7 @@ async def test_each_question_is_answered_once(size: Size, tmp_path: Path, told: 
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(replicas.trouble(enough, pause_s=size.pause_s, random=random))
-            await asker.sees(ParticipantJoined, lambda event: event.participant.kind is Kind.BOT, within_s=30.0)
+            await asker.sees(ParticipantJoined, lambda event: event.participant.kind is Kind.BOT)
             for number in range(size.questions):
                 await answered(answers, replicas, len(asked) - OPEN_AT_MOST)
                 asked.append((await asker.session.send(f"question {number}")).id)

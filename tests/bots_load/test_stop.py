@@ -15,7 +15,7 @@ from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated, Par
 from spaces_sdk.models import Message, MessageStatus
 from tests.bots_load.stage import Stage
 from tests.integration.lossy import LossyTransport
-from tests.integration.people import Visit
+from tests.integration.people import WITHIN_S, Visit
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.bots
@@ -73,7 +73,7 @@ async def test_nothing_comes_after_the_stop(is_full_load: bool, told: list[str],
                 stopped = await listener.session.stop_stream(begun.message.id)
                 after = len(wire.sent)
                 assert stopped.status is MessageStatus.STOPPED
-                await eventually(lambda n=number: model.finished == n + 1, 10.0, what="the end of the block")
+                await eventually(lambda n=number: model.finished == n + 1, WITHIN_S, what="the end of the block")
                 assert model.ended[-1] == question.id
                 # What was on its way when the stop came is answered with it; nothing else is asked.
                 late += (asked := wire.sent[after:].count("append_stream"))
@@ -94,7 +94,7 @@ async def test_nothing_comes_after_the_stop(is_full_load: bool, told: list[str],
 async def heard(visit: Visit, message_id: UUID, parts: int) -> None:
     await eventually(
         lambda: len(visit.of(MessageChunk, lambda event: event.message_id == message_id)) >= parts,
-        10.0,
+        WITHIN_S,
         what=f"{parts} parts",
     )
 

@@ -18,7 +18,7 @@ from tests.support.openai_server import Exchange, OpenAIServer, saying
 
 pytestmark = pytest.mark.integration
 
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 
 
 @pytest_asyncio.fixture

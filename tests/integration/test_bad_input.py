@@ -30,6 +30,7 @@ from spaces_sdk.errors import (
     SessionExpiredError,
     SpacesError,
 )
+from spaces_sdk.local.ports import ReservedPort
 from spaces_sdk.local.stack import LocalStack
 from spaces_sdk.models import Room
 from spaces_sdk.rooms import RoomManager
@@ -299,10 +300,8 @@ async def test_an_expired_token(scene: Scene) -> None:
 
 
 async def test_no_network(scene: Scene) -> None:
-    listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-    listener.close()
-    await listener.wait_closed()
+    reserved = ReservedPort()  # bound, and nobody listens: nobody else can be given it meanwhile
+    port = reserved.port
     key = scene.people.project.publishable_key
     async with scene.unchanged(), Spaces(f"http://127.0.0.1:{port}", key) as spaces:
         with pytest.raises(ConnectError) as caught:
@@ -317,6 +316,7 @@ async def test_no_network(scene: Scene) -> None:
     async with Spaces(f"http://127.0.0.1:{port}", key, access_token=provider) as spaces:
         with pytest.raises(ConnectError, match="could not be reached"):
             await spaces.rooms.create_room("Jam")
+    reserved.release()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.integration.people import People
 pytestmark = pytest.mark.integration
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WITHIN_S = 30.0
+WITHIN_S = 90.0
 
 
 def _environment(people: People, **more: str) -> dict[str, str]:

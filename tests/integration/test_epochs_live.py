@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from spaces_sdk.errors import PermissionDeniedError, RemovedError
-from spaces_sdk.events import MessageReceived, ParticipantLeft, SessionEnded
+from spaces_sdk.events import MessageReceived, ParticipantJoined, ParticipantLeft, SessionEnded
 from spaces_sdk.models import Room
 from spaces_sdk.realtime import BroadcastReceived, ChannelEvent, RealtimeClient, realtime_url
-from tests.integration.people import LocalPeople, Visit, contents
+from tests.integration.people import WITHIN_S, LocalPeople, Visit, contents
 from tests.integration.whole import heard, is_live, same_position, unbroken
 
 pytestmark = pytest.mark.integration
@@ -78,10 +78,15 @@ async def test_a_foreign_client_that_stays_on_the_old_topic_hears_nothing_more(l
         return token
 
     got: list[ChannelEvent] = []
+    own = await local_people.enter(
+        mallory.user, await mallory.user.spaces.rooms.create_room("Her own, heard on the same socket")
+    )
     url, key = realtime_url(local_people.project.url), local_people.project.publishable_key
     async with RealtimeClient(url, api_key=key, token=provide) as client:
         channel = client.channel(ada.session.topic)
         await channel.join()
+        other = client.channel(own.session.topic)
+        await other.join()
 
         async def listen() -> None:
             while True:
@@ -98,7 +103,11 @@ async def test_a_foreign_client_that_stays_on_the_old_topic_hears_nothing_more(l
         for number in range(5):
             await ada.session.send(f"after {number}")
         await same_position(ada, carol)
-        await asyncio.sleep(0.5)  # what Realtime would still deliver comes within that time
+        # Realtime sends in the order of the commits: whatever it would still deliver comes before this.
+        await own.session.send("after all of it")
+        async with asyncio.timeout(WITHIN_S):
+            while not isinstance(await other.receive(), BroadcastReceived):
+                pass
         listener.cancel()
         await asyncio.wait([listener])
     assert rows == []
@@ -116,6 +125,7 @@ async def test_two_connections_of_one_user(local_people: LocalPeople) -> None:
     (phone,) = await enter_all(local_people, room, ["Bob"])
     laptop = await local_people.enter(phone.user, room)
     assert phone.session.connection_id != laptop.session.connection_id
+    await ada.sees(ParticipantJoined)
     assert [p.display_name for p in ada.session.participants] == ["Ada", "Bob"], "one participant, one place"
 
     await phone.session.send("from the phone")

@@ -12,13 +12,13 @@ import pytest_asyncio
 from spaces_sdk.events import CaughtUp, MessageReceived
 from spaces_sdk.local.realtime.replication import APPLICATION_NAME
 from spaces_sdk.local.stack import LocalStack
-from tests.integration.people import LocalPeople, Visit
+from tests.integration.people import WITHIN_S, LocalPeople, Visit
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
 LOST = 5
-LOSSY = {"SPACES_REALTIME_FAITHFUL_LOSS": "1", "SPACES_REALTIME_FAITHFUL_RECONNECT_BASE_S": "1"}
+LOSSY = {"SPACES_REALTIME_FAITHFUL_LOSS": "1", "SPACES_REALTIME_FAITHFUL_RECONNECT_BASE_S": "5"}
 TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s"
 STREAMS = "select count(*) from pg_stat_replication where application_name = %s"
 
@@ -52,7 +52,12 @@ async def test_what_was_lost_with_the_stream_is_found_by_the_session(lossy_peopl
         await speaker.session.send("before")
         await listener.sees(MessageReceived, lambda event: event.message.content == "before")
         async with people.sql() as connection:
+
+            async def is_gone() -> bool:
+                return await _streams(connection) == 0
+
             await connection.execute(TERMINATE, (APPLICATION_NAME,))
+            await eventually(is_gone, WITHIN_S)
             for number in range(LOST):
                 await ada.spaces.rooms.insert_message(room.id, f"lost {number}")
             assert await _streams(connection) == 0, "they were written while nobody followed"
@@ -60,8 +65,8 @@ async def test_what_was_lost_with_the_stream_is_found_by_the_session(lossy_peopl
             async def is_back() -> bool:
                 return await _streams(connection) == 1
 
-            await eventually(is_back, 10)
+            await eventually(is_back, WITHIN_S)
         await speaker.session.send("after")
         expected = ["before", *(f"lost {number}" for number in range(LOST)), "after"]
-        await eventually(lambda: _heard(listener) == expected, 20, what=lambda: str(_heard(listener)))
+        await eventually(lambda: _heard(listener) == expected, WITHIN_S, what=lambda: str(_heard(listener)))
         assert any(caught.to_pos > caught.from_pos for caught in listener.of(CaughtUp))

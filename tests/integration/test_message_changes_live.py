@@ -7,7 +7,7 @@ import pytest
 from spaces_sdk.errors import NotFoundError, PermissionDeniedError
 from spaces_sdk.events import CaughtUp, GapDetected, MessageUpdated
 from spaces_sdk.models import Message, MessageStatus, Room
-from tests.integration.people import LocalPeople, People, Visit
+from tests.integration.people import WITHIN_S, LocalPeople, People, Visit
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -20,7 +20,7 @@ async def two(people: People) -> tuple[Room, Visit, Visit]:
     return room, await people.enter(ada, room), await people.enter(bob, room.room_code)
 
 
-async def shows(visit: Visit, message: Message, within_s: float = 20.0) -> None:
+async def shows(visit: Visit, message: Message, within_s: float = WITHIN_S) -> None:
     """The session holds that message as it is, and its reader was told."""
 
     def is_so() -> bool:
@@ -83,7 +83,7 @@ async def test_only_the_author_edits_and_also_from_afar(people: People) -> None:
 async def test_who_was_away_gets_each_change_once(local_people: LocalPeople) -> None:
     room, ada, bob = await two(local_people)
     said = [await bob.session.send(text) for text in ("to be edited", "to be deleted", "to be liked", "to stay")]
-    await eventually(lambda: all(m in ada.session.messages for m in said), 10.0, what="Ada has heard all four")
+    await eventually(lambda: all(m in ada.session.messages for m in said), WITHIN_S, what="Ada has heard all four")
     await local_people.stack.stop_part("realtime")
     try:
         await bob.session.edit(said[0].id, "once")
@@ -96,8 +96,8 @@ async def test_who_was_away_gets_each_change_once(local_people: LocalPeople) -> 
         await local_people.stack.start_part("realtime")
     for visit in (ada, bob):
         for message in expected:
-            await shows(visit, message, 40.0)
-        await eventually(lambda v=visit: v.session.is_connected, 40.0, what=lambda v=visit: repr(v.session))
+            await shows(visit, message)
+        await eventually(lambda v=visit: v.session.is_connected, WITHIN_S, what=lambda v=visit: repr(v.session))
     last = await bob.session.react(said[3].id, "👍")
     for visit in (ada, bob):
         await shows(visit, last)
@@ -118,7 +118,7 @@ async def test_unread_messages(people: People) -> None:
     assert (mark.room_id, mark.unread_count) == (room.id, 3)
     assert (await bob.session.mark_read(said[1].seq)).unread_count == 1
     assert (await rooms.mark_read(room.id, said[0].seq)).last_read_seq == said[1].seq
-    await eventually(lambda: said[2] in bob.session.messages, 10.0, what="Bob has heard the last one")
+    await eventually(lambda: said[2] in bob.session.messages, WITHIN_S, what="Bob has heard the last one")
     await bob.session.mark_read()
     await bob.leave()
     assert [each.unread_count for each in await rooms.unread_counts([room.id])] == [0]
@@ -131,5 +131,5 @@ async def test_a_message_can_be_marked_in_the_moment_it_is_heard(people: People)
     _, ada, bob = await two(people)
     for number in range(10):
         said = await ada.session.send(f"{number}")
-        await eventually(lambda s=said: s in bob.session.messages, 10.0, what="Bob has heard it")
+        await eventually(lambda s=said: s in bob.session.messages, WITHIN_S, what="Bob has heard it")
         assert (await bob.session.mark_read(said.seq)).unread_count == 0

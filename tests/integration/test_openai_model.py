@@ -18,7 +18,7 @@ from spaces_sdk.bots import AnswerEnd, ChatMessage, ModelError
 from spaces_sdk.bots.openai_model import OpenAIModel
 from spaces_sdk.errors import ConfigError
 from spaces_sdk.testing import VirtualClock
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_S, eventually
 from tests.support.fake_project import texts_of
 from tests.support.openai_server import CHUNK, Exchange, OpenAIServer, refusing, saying
 
@@ -376,8 +376,8 @@ async def test_closing_it_closes_the_connection(server: OpenAIServer, is_begun: 
                 first.set()
 
         task = asyncio.create_task(read())
-        async with asyncio.timeout(10):
-            await eventually(lambda: server.exchanges and (first.is_set() or not is_begun), 10)
+        async with asyncio.timeout(PATIENCE_S):
+            await eventually(lambda: server.exchanges and (first.is_set() or not is_begun))
             task.cancel()
             await asyncio.wait({task})
             await server.exchanges[0].is_gone.wait()
@@ -387,7 +387,7 @@ async def test_closing_it_closes_the_connection(server: OpenAIServer, is_begun: 
 async def test_a_server_that_is_silent_for_too_long(server: OpenAIServer) -> None:
     server.replies(Exchange.hang)
     clock = VirtualClock()
-    async with OpenAIModel("small", server.url, KEY, clock=clock, timeout_s=0.05) as model:
+    async with OpenAIModel("small", server.url, KEY, clock=clock, timeout_s=1.0) as model:
         asked = await ask_model(model, clock, time_passes=True)
     assert asked.error is not None
     assert (asked.error.code, len(server.requests)) == ("model_timeout", 3)

@@ -13,7 +13,7 @@ from spaces_sdk import Spaces
 from spaces_sdk.errors import SendCancelledError
 from spaces_sdk.session import RoomSession, SessionOptions
 from tests.integration.lossy import LossyTransport
-from tests.integration.people import LocalPeople, People, contents
+from tests.integration.people import WITHIN_S, LocalPeople, People, contents
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -61,9 +61,9 @@ async def test_sends_of_an_outage_are_stored_when_it_is_over(local_people: Local
         await session.send("before")
         transport.is_cut = True
         await local_people.stack.stop_part("realtime")
-        await eventually(lambda: not session.is_connected, 10.0, what=lambda: repr(session))
+        await eventually(lambda: not session.is_connected, WITHIN_S, what=lambda: repr(session))
         tasks = [asyncio.create_task(session.send(text, timeout_s=2)) for text in ("a", "b", "c")]
-        await eventually(lambda: len(session.pending) == 3, 5.0, what=lambda: str(session.pending))
+        await eventually(lambda: len(session.pending) == 3, WITHIN_S, what=lambda: str(session.pending))
         await asyncio.sleep(3)  # longer than their timeout
         assert session.pending[1].cancel()
         transport.is_cut = False

@@ -10,7 +10,7 @@ from spaces_sdk.errors import ConflictError, PermissionDeniedError
 from spaces_sdk.events import GapDetected, MessageChunk, MessageReceived, MessageUpdated, SignalKind, SignalReceived
 from spaces_sdk.models import Message, MessageStatus, MessageType, Room
 from spaces_sdk.session import MessageWriter
-from tests.integration.people import LocalPeople, People, Visit
+from tests.integration.people import WITHIN_S, LocalPeople, People, Visit
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.integration
@@ -57,12 +57,22 @@ async def speak(out: MessageWriter, tokens: list[str], pause_s: float = 0.01) ->
         await asyncio.sleep(pause_s)
 
 
+async def speak_and_be_heard(out: MessageWriter, tokens: list[str], visit: Visit) -> None:
+    """In parts: what follows is written when somebody has heard what was."""
+    for start in range(0, len(tokens), 25):
+        await speak(out, tokens[start : start + 25])
+        ends = tokens[: start + 25][-1]
+        await eventually(
+            lambda end=ends: heard(visit, out.message).endswith(end), WITHIN_S, what=lambda end=ends: f"…{end}"
+        )
+
+
 async def agree(visits: list[Visit], message: Message) -> None:
     """All hold that row, and their readers came to the same text."""
     for visit in visits:
         await eventually(
             lambda v=visit: v.session.find_message(message.id) == message and heard(v, message) == message.content,
-            20.0,
+            WITHIN_S,
             what=lambda v=visit: f"{message} for {v.user.name}: {v.session.find_message(message.id)}",
         )
 
@@ -72,11 +82,11 @@ async def test_who_comes_late_reads_the_same_text(people: People) -> None:
     question = await ada.session.send("count!")
     late: list[Visit] = []
     async with bot.session.stream(reply_to=question.id, metadata={"model": "canned"}) as out:
-        await speak(out, TOKENS[:100])
+        await speak_and_be_heard(out, TOKENS[:100], ada)
         late.append(await people.enter(await people.person("Eve"), room.room_code))
         seen = text_of(late[0], out.message)
         assert seen, "the beginning, from the join or the first sync"
-        await speak(out, TOKENS[100:200])
+        await speak_and_be_heard(out, TOKENS[100:200], ada)
         late.append(await people.enter(await people.person("Dan"), room.room_code))
         await speak(out, TOKENS[200:])
         out.metadata["finish_reason"] = "stop"
@@ -85,7 +95,9 @@ async def test_who_comes_late_reads_the_same_text(people: People) -> None:
     assert message.metadata == {"model": "canned", "finish_reason": "stop"}
     await agree([ada, bob, bot], message)
     for visit in late:
-        await eventually(lambda v=visit: v.session.find_message(message.id) == message, 20.0, what="the whole message")
+        await eventually(
+            lambda v=visit: v.session.find_message(message.id) == message, WITHIN_S, what="the whole message"
+        )
     parts = ada.of(MessageChunk)
     assert len(parts) > 5
     assert not ada.of(GapDetected), "nothing was lost, so nothing was said to be"
@@ -124,7 +136,7 @@ async def test_whoever_may_stops_it_within_one_part(people: People, who: str) ->
     with pytest.raises(PermissionDeniedError):
         await (await people.enter(await people.person("Eve"), room.room_code)).session.stop_stream(part.message_id)
     stopped = await stopper.session.stop_stream(part.message_id)
-    await asyncio.wait_for(answering, 2.0)
+    await asyncio.wait_for(answering, WITHIN_S)
     (out,) = outs
     assert out.is_stopped
     assert stopped.status is MessageStatus.STOPPED

@@ -34,7 +34,7 @@ def unbroken(visit: Visit) -> None:
     assert position == visit.session.position
 
 
-async def is_live(session: RoomSession, within_s: float = 20.0) -> None:
+async def is_live(session: RoomSession, within_s: float = 60.0) -> None:
     await eventually(lambda: session.is_connected, within_s, what=lambda: f"LIVE: {session!r}, {session.stats}")
 
 
@@ -48,7 +48,7 @@ async def same_position(*visits: Visit) -> None:
         head = (await visits[0].user.spaces.rooms.sync_room(room_of(visits[0]), 0)).head
         return all(visit.session.position == told(visit) == head for visit in visits)
 
-    await eventually(is_so, 15.0, what=lambda: str([(v.session, told(v)) for v in visits]))
+    await eventually(is_so, what=lambda: str([(v.session, told(v)) for v in visits]))
 
 
 def room_of(visit: Visit) -> UUID:
