@@ -43,7 +43,7 @@ test-functions: $(VENV)/.ready ## The edge functions: on Deno in-process, on a r
 
 test-bots: $(VENV)/.ready ## The bots' tests, with 20,000 tokens to 20 listeners and 500 questions to replicas that are killed
 	$(BIN)/pytest tests/unit/bots tests/integration/test_bots_live.py tests/integration/test_turns_live.py \
-	  tests/integration/test_answers_live.py tests/integration/test_openai_model.py \
+	  tests/integration/test_answers_live.py tests/integration/test_openai_model.py tests/integration/test_example_http.py \
 	  tests/integration/test_streams_live.py tests/bots_load --full-load $(ARGS)
 
 check: $(VENV)/.ready ## Lint, format, strict types, direction of imports; the TypeScript too

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tomllib
 from enum import Enum
 from pathlib import Path
@@ -17,7 +15,6 @@ from spaces_sdk import errors, events, models
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("httpx", "pydantic", "postgrest", "supabase_auth", "websockets", "supabase")
 
 
 @pytest.mark.parametrize("name", spaces_sdk.__all__)
@@ -51,19 +48,6 @@ def test_every_error_has_one_root_and_a_code() -> None:
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Space'"):
         spaces_sdk.Space  # noqa: B018
-
-
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = f"import spaces_sdk, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "[]"
-
-
-def test_importing_spaces_leaves_the_slow_libraries_for_later() -> None:
-    late = ("postgrest", "supabase_auth", "websockets", "supabase")
-    code = f"from spaces_sdk import Spaces; import sys; print([m for m in {late!r} if m in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "[]"
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

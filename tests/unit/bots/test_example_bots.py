@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from threading import Thread
-from types import ModuleType
-from typing import Any
 
-import httpx
 import pytest
 from rich.markdown import Markdown
 
-from spaces_sdk.bots import Bot, Context
+from spaces_sdk.bots import Bot
 from spaces_sdk.models import MessageStatus, Role
 from spaces_sdk.testing import Comes, Passes, Talk, dialog
-from tests.support.openai_server import OpenAIServer, refusing, saying
+from tests.support.examples import EXAMPLES, example
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
-
-
-def _module(name: str) -> ModuleType:
-    spec = spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def _example(name: str) -> Bot:
-    bot = _module(name).bot
+    bot = example(name).bot
     assert isinstance(bot, Bot)
     return bot
 
@@ -121,7 +100,6 @@ async def test_a_moderator_that_is_none_asks_to_be_one_and_one_that_goes_leaves_
     assert [person.display_name for person in room.participants if person.is_muted] == []
 
 
-SECRET = "long and ünguessable"
 FORGED = """hello *all* <b>x</b> [a](b) \\
 # Minutes of nothing
 
@@ -174,74 +152,12 @@ def _read(markdown: str) -> list[str]:
     return shown
 
 
-async def test_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BRIDGE_SECRET", SECRET)
-    module = _module("bridge_bot")
-    async with Talk(module.bot, ["ada"]) as talk, _post_to(module.Door) as post:
-
-        async def status(
-            data: bytes | dict[str, Any], secret: str = "long and ünguessable", path: str = "talked"
-        ) -> int:
-            return await post(data, secret, path)
-
-        build = {"id": "7", "text": "Build 7 is green"}
-        assert await status(build, "long and guessable") == 401
-        assert await status(build, "") == 401
-        assert await status(build, path="NOROOM") == 404
-        for wrong in (
-            b"",
-            b"{",
-            b"[]",
-            b"\xff",
-            b"[" * 60_000,
-            {"id": "7"},
-            {"id": 7, "text": "x"},
-            {"id": "7", "text": " "},
-        ):
-            assert await status(wrong) == 400
-        assert await status({"id": "7", "text": "x" * 8001}) == 400
-        assert await status(b"x" * 64_001) == 413
-        assert await status(b"x" * 900_000) == 413
-        assert await talk.wait(1) == []
-
-        assert await status(build) == 202
-        assert await status(build) == 202
-        assert await talk.wait(1) == ["Build 7 is green"]
-        assert await status(build | {"text": "again"}) == 202
-        assert await talk.wait(1) == []
-
-        assert [await status({"id": f"x{n}", "text": str(n)}) for n in range(102)] == [202] * 100 + [429] * 2
-        assert await talk.wait(1) == [str(n) for n in range(100)]
-        assert await status({"id": "last", "text": "free again"}) == 202
-
-
 async def test_debate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_MODEL", raising=False)
-    module = _module("debate_bots")
+    module = example("debate_bots")
     said = re.compile(r"\(canned\) .+")
     await dialog(module.pro, [("ada", "Is tea better than coffee?", said)])
     await dialog(module.con, [("ada", "I am for it.", said)])
-
-
-@asynccontextmanager
-async def _post_to(door: type[BaseHTTPRequestHandler]) -> AsyncGenerator[Callable[..., Awaitable[int]]]:
-    """The example's own door on a free port, and a client of it."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), door) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            async with httpx.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{server.server_port}") as client:
-
-                async def post(data: bytes | dict[str, Any], secret: str, path: str) -> int:
-                    body = data if isinstance(data, bytes) else json.dumps(data).encode()
-                    headers = [(b"X-Bridge-Secret", secret.encode())]
-                    answer = await client.post(f"/{path}", content=body, headers=headers)
-                    return answer.status_code
-
-                yield post
-        finally:
-            await asyncio.to_thread(server.shutdown)
-            thread.join()
 
 
 CANNED = re.compile(r"\(canned\) .+")
@@ -268,34 +184,6 @@ async def test_ai_host_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_ai_host_in_the_room_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_MODEL", raising=False)
     await dialog(_example("ai_host_bot"), [("ada", "!mode philosopher", "only the room's host changes its mode")])
-
-
-async def test_ai_host_with_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with OpenAIServer().running() as server:
-        server.replies(saying("It", " is."), refusing(401), saying("So."))
-        monkeypatch.setenv("OPENAI_MODEL", "small")
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        module = _module("ai_host_bot")
-        bot: Bot = module.bot
-        errors: list[Exception] = []
-
-        @bot.on_error
-        async def failed(ctx: Context, error: Exception) -> None:
-            errors.append(error)
-
-        sorry = "Sorry, I cannot answer just now."
-        async with module.model:
-            await dialog(bot, [("ada", "why?", "It is."), ("bob", "and?", sorry), ("bob", "and?", "So.")])
-        system, *said = server.requests[-1].body["messages"]
-        assert system["content"].startswith("Answer as a playful would.\n\nYou are the host of the evening")
-        assert said == [
-            {"role": "user", "content": "<ada> why?"},
-            {"role": "assistant", "content": "It is."},
-            {"role": "user", "content": "<bob> and?\n<bob> and?"},
-        ]
-        assert server.requests[-1].body["max_tokens"] == 400
-        assert [getattr(error, "code", "") for error in errors] == ["model_refused"]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
