@@ -55,26 +55,19 @@ def part_of(path: Path) -> str:
 
 
 @cache
-def imported_parts(path: Path) -> frozenset[str]:
-    """Parts of the package that a module imports, at run time or for its types."""
-    parts: set[str] = set()
+def imported(path: Path) -> frozenset[str]:
+    """What a module imports of the package, at run time or for its types; a name that it takes may be a module."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            whole = node.module == "spaces_sdk"
-            names = [f"spaces_sdk.{alias.name}" for alias in node.names] if whole else [node.module]
-        parts |= {name.split(".")[1] for name in names if name.startswith("spaces_sdk.")}
-    return frozenset(parts)
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return frozenset(name for name in names if name.startswith("spaces_sdk."))
 
 
-@cache
-def imported_modules(path: Path) -> frozenset[str]:
-    """What a module takes names from; a name that is a module itself counts as one."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
-    taken = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
-    return frozenset(taken | {node.module for node in nodes if node.module})
+def imported_parts(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imported(path)}
 
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
@@ -113,7 +106,7 @@ def test_layers_have_no_cycle() -> None:
 def test_modules_have_no_cycle() -> None:
     """Within a part too, types included: each module can be read without those that use it."""
     names = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES}
-    edges = {name: imported_modules(path) & names.keys() for name, path in names.items()}
+    edges = {name: imported(path) & names.keys() for name, path in names.items()}
     for start in edges:
         seen: set[str] = set()
         todo = set(edges[start])
