@@ -42,7 +42,6 @@ class Listener:
         self.guest = guest
         self.told = ""
         self.shown = ""
-        self.parts = 0
         self.is_there = False
         self.message: Message | None = None
         self.wrong: list[str] = []
@@ -80,7 +79,6 @@ class Listener:
                 if event.offset > len(self.told) or (event.offset < len(self.told) and not self._has_dropped):
                     self.wrong.append(f"a part for {event.offset} came at {len(self.told)}")
                 self._grow("told", event.added_to(self.told))
-                self.parts += 1
             case GapDetected(reason=reason):
                 self.gaps[reason.value] += 1
             case EventsDropped():
