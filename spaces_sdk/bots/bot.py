@@ -278,7 +278,8 @@ class Bot:
 
         Raises:
             UsageError: No room is named.
-            SpacesError: A room cannot be entered at all (its code is wrong, the bot is banned …); the others are left.
+            SpacesError: A room cannot be entered at all (its code is wrong, the bot is banned …). Where there are
+                others, it is logged, and raised when the bot is out of them, too.
         """
         await serve_rooms(self, spaces, rooms)
 

@@ -18,7 +18,7 @@ from spaces_sdk.bots.plain_log import log_to_terminal
 from spaces_sdk.bots.port import RoomsPort, SessionPort
 from spaces_sdk.client import Spaces
 from spaces_sdk.clock import Clock
-from spaces_sdk.errors import ConfigError, RemovedError, RoomFullError, SpacesError, UsageError
+from spaces_sdk.errors import ConfigError, InvalidCredentialsError, RemovedError, RoomFullError, SpacesError, UsageError
 from spaces_sdk.realtime.backoff import backoff
 
 logger = logging.getLogger("spaces_sdk.bots")
@@ -33,6 +33,10 @@ LAST_CALL_S: Final = 5.0
 _ENDED: Final = frozenset({"kicked", "banned", "room_not_found", "room_inactive", "not_participant"})
 EMAIL_VARIABLE: Final = "SPACES_BOT_EMAIL"
 PASSWORD_VARIABLE: Final = "SPACES_BOT_PASSWORD"  # noqa: S105 - the name of a variable
+_NO_ACCOUNT_HINT: Final = (
+    f"check {EMAIL_VARIABLE} and {PASSWORD_VARIABLE}; an account is of one project, and gone after `spaces up --reset`:"
+    " `spaces bot create NAME > bot.env` makes one"
+)
 
 
 class Servable(Protocol):
@@ -45,16 +49,38 @@ class Servable(Protocol):
 
 
 async def serve_rooms(bot: Servable, spaces: RoomsPort, rooms: Sequence[str | UUID]) -> None:
-    """Each room in a task of its own, until all have ended; see `Bot.start`."""
+    """Each room in a task of its own, until all have ended; see `Bot.start`.
+
+    Raises:
+        SpacesError: Of the first room that cannot be served, when the others have ended.
+    """
     if not rooms:
         raise UsageError("cannot start the bot: no room is named", hint="pass the code of a room")
-    tasks = [asyncio.create_task(_serve(bot, spaces, room), name=f"bot in {room}") for room in dict.fromkeys(rooms)]
+    rooms = [*dict.fromkeys(rooms)]
+    if len(rooms) == 1:
+        await _serve(bot, spaces, rooms[0])
+        return
+    tasks = [asyncio.create_task(_try(bot, spaces, room), name=f"bot in {room}") for room in rooms]
     try:
-        await asyncio.gather(*tasks)
+        failures = [failure for failure in await asyncio.gather(*tasks) if failure is not None]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+    if failures:
+        raise failures[0]
+
+
+async def _try(bot: Servable, spaces: RoomsPort, room: str | UUID) -> SpacesError | None:
+    """Serve one of several. That it has run out, or that the bot is banned, is no reason to leave the others."""
+    try:
+        await _serve(bot, spaces, room)
+    except SpacesError as error:
+        failure = error
+    else:
+        return None
+    logger.error("%s is not in %s: %s", bot.name, room, failure)
+    return failure
 
 
 async def _serve(bot: Servable, spaces: RoomsPort, room: str | UUID) -> None:
@@ -127,6 +153,8 @@ async def sign_in(bot: Servable, spaces: Spaces, email: str, password: str) -> N
     for pause_s in _pauses():
         try:
             await spaces.auth.sign_in_with_password(email=email, password=password)
+        except InvalidCredentialsError as error:
+            raise InvalidCredentialsError(error.message, hint=_NO_ACCOUNT_HINT) from error
         except SpacesError as error:
             if not error.retryable:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from random import Random
 from uuid import UUID
 
@@ -231,10 +232,9 @@ class Runtime:
             raise UsageError("cannot join: neither a room nor an invitation is given", hint="give one of them")
         if isinstance(self._room, UUID):
             return self._room
-        try:
+        with suppress(ValueError):
             return UUID(self._room)
-        except ValueError:
-            return (await self._api.get_room_by_code(self._room)).room.id
+        return (await self._api.get_room_by_code(self._room)).room.id
 
     # -- ending ----------------------------------------------------------------------------------------
 

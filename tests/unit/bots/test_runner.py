@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -140,11 +140,36 @@ async def test_a_room_that_ended_meanwhile_is_the_end() -> None:
     assert len(project.joins) == 3
 
 
-async def test_a_room_that_cannot_be_entered_at_all_ends_the_bot() -> None:
+async def test_a_room_that_cannot_be_entered_at_all_is_raised_when_the_others_have_ended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     clock = VirtualClock()
-    project = Project(clock, two=[NotFoundError("cannot join: no such room")])
+    gone = [NotFoundError("cannot find the room: no open room has this code", code="room_not_found")]
+    project = Project(clock, two=[*gone])
+    task = asyncio.create_task(_bot(clock).start(project.spaces, "one", "two"))
+    await settle()
+    assert "Bea is not in two: cannot find the room" in caplog.text
+    project.rooms["one"].say("ada", "hello")
+    await settle()
+    assert [m.content for m in project.rooms["one"].said] == ["hello"]
+    await project.sessions["one"].aclose()
     with pytest.raises(NotFoundError):
-        await _bot(clock).start(project.spaces, "one", "two")
+        await task
+    with pytest.raises(NotFoundError):
+        await _bot(clock).start(Project(clock, two=[*gone]).spaces, "two")
+
+
+async def test_a_mistake_in_our_own_code_ends_the_bot_at_once() -> None:
+    clock = VirtualClock()
+
+    class Broken(Project):
+        def join(self, room: str | UUID, *, display_name: str) -> Any:
+            if room == "two":
+                raise RuntimeError("a mistake")
+            return super().join(room, display_name=display_name)
+
+    with pytest.raises(RuntimeError, match="a mistake"):
+        await _bot(clock).start(Broken(clock).spaces, "one", "two")
 
 
 async def test_without_rooms_or_account(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,5 +203,7 @@ async def test_signing_in_is_tried_again_while_the_project_does_not_answer() -> 
     await task
     assert answers == []
     answers.append(InvalidCredentialsError("cannot sign in: wrong"))
-    with pytest.raises(InvalidCredentialsError):
+    with pytest.raises(
+        InvalidCredentialsError, match=r"cannot sign in: wrong .*SPACES_BOT_PASSWORD.*spaces bot create"
+    ):
         await sign_in(_bot(clock), project.spaces, "a@example.com", "secret")
