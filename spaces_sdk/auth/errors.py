@@ -32,7 +32,7 @@ _SESSION_OVER: Final = frozenset(
 _HINTS: Final = {
     "email_not_confirmed": "follow the link in the e-mail first",
     "user_already_exists": "sign in instead",
-    "email_exists": "sign in instead",
+    "email_exists": "use the account that has it, or choose another address",
     "anonymous_provider_disabled": "switch on anonymous sign-ins in the project's Authentication settings",
     "signup_disabled": "switch on sign-ups in the project's Authentication settings",
     "email_provider_disabled": "switch on the e-mail provider in the project's Authentication settings",

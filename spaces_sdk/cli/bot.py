@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from spaces_sdk.auth import User
 
 SECRET_VARIABLES: Final = ("SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY")
+_KEY_HINT: Final = (
+    "the secret key of the same project begins with sb_secret_; of the local one, `spaces status` shows it"
+)
 
 _Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, for programs.")]
 _Email = Annotated[
@@ -66,18 +69,23 @@ async def _create(name: str, email: str | None, output: Output) -> None:
             f"cannot make a bot: {'SUPABASE_SECRET_KEY' if url else 'SUPABASE_URL'} is not set",
             hint='`eval "$(spaces status)"` sets both for the local project; a hosted one shows them in its settings',
         )
-    if ApiKey.parse(key).kind is KeyKind.PUBLISHABLE:
-        raise ConfigError(
-            "cannot make a bot: the key in SUPABASE_SECRET_KEY is a publishable one",
-            hint="the secret key begins with sb_secret_; `spaces status` shows that of the local project",
-        )
+    kind = ApiKey.parse(key).kind
+    if kind is not KeyKind.SECRET:
+        found = "a publishable one" if kind is KeyKind.PUBLISHABLE else "no secret key"
+        raise ConfigError(f"cannot make a bot: the key in SUPABASE_SECRET_KEY is {found}", hint=_KEY_HINT)
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "bot"
     address = email or f"{slug}-{secrets.token_hex(6)}@example.com"
     password = secrets.token_urlsafe(24)
     async with Spaces(url, key) as spaces:
-        user: User = await spaces.auth.admin.create_user(
-            email=address, password=password, app_metadata={"spaces_kind": "bot"}
-        )
+        try:
+            user: User = await spaces.auth.admin.create_user(
+                email=address, password=password, app_metadata={"spaces_kind": "bot"}
+            )
+        except ConfigError as error:
+            if error.code != "invalid_api_key":
+                raise
+            message = f"cannot make a bot: {url} does not know the key in SUPABASE_SECRET_KEY"
+            raise ConfigError(message, code=error.code, hint=_KEY_HINT) from error
     output.progress(f"# {name.strip()} has an account now; the password is shown this once")
     output.result(
         f"SPACES_BOT_EMAIL={address}\nSPACES_BOT_PASSWORD={password}",
@@ -106,6 +114,8 @@ def run(
       spaces bot run shop.bots:clerk --room XJ9K2M          of a module with several bots
     """
     with clean_errors(Output()):
+        if console and rooms:
+            raise UsageError("cannot run the bot in the console and in rooms", hint="leave out --room, or --console")
         if dev:
             from spaces_sdk.cli.bot_dev import run_and_reload
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+import spaces_sdk
 from spaces_sdk.cli import bot, functions, migrations
 from spaces_sdk.cli.demo import demo
 from spaces_sdk.cli.migrate import migrate
@@ -17,13 +20,29 @@ For a Supabase project of your own: `spaces migrations copy`, then `supabase db 
 
 app = typer.Typer(
     name="spaces",
-    help=_HELP,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"spaces-sdk {spaces_sdk.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_HELP)
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
+
 app.command("up", short_help="Run Supabase on this machine; Ctrl-C stops it.")(up)
 app.command("down", short_help="Stop the stack of a data folder.")(down)
 app.command("status", short_help="Show address, keys and state of a running stack.")(status)

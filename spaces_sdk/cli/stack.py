@@ -120,9 +120,10 @@ def status(data_dir: _DataDir = _DEFAULT_DATA_DIR, as_json: _Json = False) -> No
 
         state = running_state(data_dir)
         if state is None:
-            output.result(
-                f"# Nothing runs from {data_dir}. Start it with: spaces up", {"ok": False, "is_running": False}
-            )
+            # On stderr: of what `eval "$(spaces status)"` reads, a comment would be silence.
+            output.progress(f"Nothing runs from {data_dir}. Start it with `spaces up`, or name its folder: --data-dir")
+            if as_json:
+                output.result("", {"ok": False, "is_running": False})
             raise typer.Exit(EXIT_FAILED)
         health = ask_health(state.url)
         lines = [f"# pid {state.pid}, logs in {data_dir / 'logs'}"]

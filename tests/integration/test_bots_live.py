@@ -132,6 +132,15 @@ async def test_a_wrong_code_ends_the_command_with_a_hint(people: People) -> None
         assert "Traceback" not in out.decode()
 
 
+async def test_a_secret_key_that_the_project_does_not_know_is_named(people: People) -> None:
+    command = ("-m", "spaces_sdk.cli.main", "bot", "create", "Dice")
+    async with _program(people, *command, SUPABASE_SECRET_KEY="sb_secret_of_another_project") as process:
+        out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        assert process.returncode == 1, out.decode()
+        assert "does not know the key in SUPABASE_SECRET_KEY" in out.decode()
+        assert "hint: " in out.decode()
+
+
 async def test_the_moderator_mutes_who_floods(people: People) -> None:
     email, password = await people.account("Guard", is_bot=True)
     ada, bob = await people.person("Ada"), await people.person("Bob")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spaces_sdk import __version__
 from spaces_sdk.bots import Bot
 from spaces_sdk.cli.bot_dev import python_files
 from spaces_sdk.cli.bot_loading import load_bot
@@ -128,6 +129,7 @@ def test_what_a_module_raises_is_said_with_its_place_and_without_ours(
     [
         (["create", "Dice"], "SUPABASE_URL is not set"),
         (["create", "x" * 51], "1 to 50 characters"),
+        (["run", "{}:bot", "--console", "--room", "XJ9K2M"], "in the console and in rooms"),
         (["run", "{}:bot", "--room", "XJ9K2M"], "SPACES_BOT_EMAIL or SPACES_BOT_PASSWORD is not set"),
     ],
 )
@@ -142,16 +144,34 @@ def test_refusals_name_the_way_on(
     assert "hint: " in said
 
 
-def test_an_account_is_not_made_with_a_publishable_key(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("key", "what"), [("sb_publishable_abc", "a publishable one"), ("hello", "no secret key")])
+def test_an_account_is_made_with_the_secret_key_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], key: str, what: str
 ) -> None:
     monkeypatch.setenv("SUPABASE_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("SUPABASE_SECRET_KEY", "sb_publishable_abc")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", key)
     with pytest.raises(SystemExit):
         app(["bot", "create", "Dice"])
     said = capfd.readouterr().err
-    assert "SUPABASE_SECRET_KEY is a publishable one" in said
-    assert "sb_publishable_abc" not in said
+    assert f"SUPABASE_SECRET_KEY is {what}" in said
+    assert "sb_secret_" in said
+    assert key not in said
+
+
+def test_where_no_stack_runs_the_shell_that_evals_it_is_told(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["status"])
+    assert ended.value.code == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Nothing runs from .spaces" in err
+    assert "--data-dir" in err
+
+
+def test_the_version(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["--version"])
+    assert (ended.value.code, capfd.readouterr().out) == (0, f"spaces-sdk {__version__}\n")
 
 
 def test_what_is_watched(tmp_path: Path) -> None:
