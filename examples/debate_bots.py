@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
 from spaces_sdk import Bot, CannedModel, Context, Event, OpenAIModel, RoomSession, Spaces
-from spaces_sdk.events import MessageChunk, MessageUpdated
+from spaces_sdk.events import MessageChunk, MessageReceived, MessageUpdated
 
 ROUNDS, LONGEST_TURN_S = 2, 120.0
 
@@ -63,13 +63,15 @@ async def moderate(session: RoomSession, question: str) -> None:
 
 
 async def show_answer(events: AsyncIterator[Event], user_id: UUID) -> None:
-    shown = 0
+    shown: dict[UUID, int] = {}  # characters of what they say from now on; others may write bit by bit, too
     async for event in events:
-        if isinstance(event, MessageChunk):
+        if isinstance(event, MessageReceived) and event.message.user_id == user_id:
+            shown[event.message.id] = 0
+        elif isinstance(event, MessageChunk) and event.message_id in shown:
             show(event.text)
-            shown += len(event.text)
-        elif isinstance(event, MessageUpdated) and event.message.user_id == user_id:
-            show(event.message.content[shown:])  # the last words may come with the end
+            shown[event.message_id] += len(event.text)
+        elif isinstance(event, MessageUpdated) and event.message.id in shown and event.message.status != "streaming":
+            show(event.message.content[shown[event.message.id] :])  # the last words may come with the end
             return
 
 

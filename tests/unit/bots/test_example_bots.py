@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from rich.markdown import Markdown
 
 from spaces_sdk.bots import Bot
-from spaces_sdk.models import MessageStatus, Role
-from spaces_sdk.testing import Comes, Passes, Talk, dialog
+from spaces_sdk.events import Event, MessageChunk, MessageReceived, MessageUpdated
+from spaces_sdk.models import MessageStatus, MessageType, Role
+from spaces_sdk.testing import Comes, Passes, Talk, TalkRoom, VirtualClock, dialog
 from tests.support.examples import EXAMPLES, example
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("no_task_left")]
@@ -158,6 +160,28 @@ async def test_debate(monkeypatch: pytest.MonkeyPatch) -> None:
     said = re.compile(r"\(canned\) .+")
     await dialog(module.pro, [("ada", "Is tea better than coffee?", said)])
     await dialog(module.con, [("ada", "I am for it.", said)])
+
+
+async def test_the_debate_shows_what_the_picked_one_says_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    room = TalkRoom(VirtualClock(), "Pro", ["eve"])
+    pro, eve = room.rows.participants[room.bot.user_id], room.participants[0]
+    old = room.store(pro, "said before", MessageType.AI_RESPONSE)
+    noise = room.store(eve, "", status=MessageStatus.STREAMING)
+    answer = room.store(pro, "", MessageType.AI_RESPONSE, status=MessageStatus.STREAMING)
+    whole = answer.model_copy(update={"content": "I am for it.", "status": MessageStatus.FINAL})
+
+    async def events() -> AsyncIterator[Event]:
+        yield MessageReceived(message=noise)
+        yield MessageReceived(message=answer)
+        yield MessageChunk(message_id=noise.id, offset=0, text="I would rather")
+        yield MessageUpdated(message=old)
+        yield MessageChunk(message_id=answer.id, offset=0, text="I am ")
+        yield MessageUpdated(message=answer)
+        yield MessageUpdated(message=whole)
+        pytest.fail("its answer is whole")
+
+    await example("debate_bots").show_answer(events(), pro.user_id)
+    assert capsys.readouterr().out == "I am for it."
 
 
 CANNED = re.compile(r"\(canned\) .+")
