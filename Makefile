@@ -27,7 +27,7 @@ test: $(VENV)/.ready ## The test suite on the local stack
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-unit: $(VENV)/.ready ## The tests without network and processes
-	$(BIN)/pytest -m "unit or contract" $(ARGS)
+	$(BIN)/pytest tests/unit tests/contract_suite -m "unit or contract" $(ARGS)
 
 test-db: $(VENV)/.ready ## The tests of the SQL, on the Postgres of the wheel
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests/db $(ARGS)

@@ -1,4 +1,4 @@
-"""What all categories of tests share: options, and the rule that each module names its category."""
+"""What all categories of tests share: options, and the rule that each module names its category and is in its place."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from tests.support.clock import settle
 CATEGORIES = frozenset(
     {"unit", "contract", "stress", "integration", "db", "functions", "stack", "web", "bench", "install", "bots"}
 )
+
+UNIT_FOLDERS = ("tests/unit/", "tests/contract_suite/")
+"""Where `make test-unit` looks for unit and contract tests; the rest it does not even import."""
 
 # The stack's own fixture, for the categories that need a running one.
 pytest_plugins = ["tests.stack_fixture"] if Path(__file__).with_name("stack_fixture.py").exists() else []
@@ -44,14 +47,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     wrong: dict[str, list[str]] = {}
+    misplaced: list[str] = []
     for module in {module for item in items if (module := item.getparent(pytest.Module)) is not None}:
         declared = [mark.name for mark in module.own_markers if mark.name in CATEGORIES]
         if len(declared) != 1:
             wrong[module.nodeid] = declared
+        elif declared[0] in {"unit", "contract"} and not module.nodeid.startswith(UNIT_FOLDERS):
+            misplaced.append(module.nodeid)
     if wrong:
         told = "\n".join(f"  {name}: {', '.join(marks) or 'none'}" for name, marks in sorted(wrong.items()))
         raise pytest.UsageError(
             f"each test module declares exactly one category by pytestmark, of {', '.join(sorted(CATEGORIES))}:\n{told}"
+        )
+    if misplaced:
+        raise pytest.UsageError(
+            f"unit and contract tests belong below {' or '.join(UNIT_FOLDERS)}: {', '.join(sorted(misplaced))}"
         )
 
 

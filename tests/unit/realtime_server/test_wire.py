@@ -16,7 +16,7 @@ from spaces_sdk.local.realtime.wire import ClientFrame, RawPayload, UserPayload,
 
 pytestmark = pytest.mark.unit
 
-TRANSCRIPTS = Path(__file__).parents[1] / "fixtures" / "realtime-transcripts"
+TRANSCRIPTS = Path(__file__).parents[2] / "fixtures" / "realtime-transcripts"
 
 
 def test_an_array_and_an_object_give_the_same_frame() -> None:

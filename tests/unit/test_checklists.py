@@ -11,8 +11,8 @@ import pytest
 
 pytestmark = pytest.mark.contract
 
-HERE = Path(__file__).parent
-CHECKLISTS = HERE.parent / "fixtures" / "checklists.json"
+TESTS = Path(__file__).parents[1]
+CHECKLISTS = TESTS / "fixtures" / "checklists.json"
 MODULE_OF = {"Backend Testing": "test_checklist_backend.py", "Multi-User Testing": "test_checklist_multiuser.py"}
 
 
@@ -31,7 +31,7 @@ def _marks(module: Path) -> list[str]:
 @pytest.mark.parametrize("name", MODULE_OF)
 def test_the_marks_are_the_lines_of_the_checklist(name: str) -> None:
     lines: dict[str, list[str]] = json.loads(CHECKLISTS.read_text("utf-8"))
-    assert Counter(_marks(HERE / MODULE_OF[name])) == Counter(lines[name])
+    assert Counter(_marks(TESTS / "integration" / MODULE_OF[name])) == Counter(lines[name])
 
 
 def test_there_are_24_lines() -> None:

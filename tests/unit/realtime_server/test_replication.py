@@ -11,8 +11,8 @@ import pytest
 from spaces_sdk.local.realtime.copy_stream import CopyStream, StreamEndedError
 from spaces_sdk.local.realtime.replication import ReplicationFollower
 from spaces_sdk.local.realtime.settings import RealtimeSettings
-from tests.realtime_server.test_pgoutput import RELATION
 from tests.support.clock import FakeClock
+from tests.unit.realtime_server.test_pgoutput import RELATION
 
 pytestmark = pytest.mark.unit
 
