@@ -122,8 +122,10 @@ def run(
             more = [word for room in rooms or () for word in ("--room", room)]
             run_and_reload([target, *more, *(["--console"] if console else [])], Path.cwd())
             return
+        from spaces_sdk.cli.bot_dev import end_with_parent
         from spaces_sdk.cli.bot_loading import load_bot
 
+        end_with_parent()
         bot = load_bot(target, Path.cwd())
         if console:
             from spaces_sdk.cli.bot_console import talk

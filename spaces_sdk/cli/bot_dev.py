@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Final
 
@@ -16,6 +17,7 @@ import typer
 
 LOOK_EVERY_S: Final = 0.5
 STOP_WITHIN_S: Final = 10.0
+PARENT_VARIABLE: Final = "SPACES_DEV_PARENT"
 _LEFT_OUT: Final = frozenset({"node_modules", "site-packages", "__pycache__"})
 
 
@@ -45,7 +47,10 @@ def run_and_reload(arguments: Sequence[str], folder: Path) -> None:
     try:
         while True:
             files = python_files(folder)
-            child = subprocess.Popen([sys.executable, "-m", "spaces_sdk.cli.main", "bot", "run", *arguments])
+            child = subprocess.Popen(
+                [sys.executable, "-m", "spaces_sdk.cli.main", "bot", "run", *arguments],
+                env={**os.environ, PARENT_VARIABLE: str(os.getpid())},
+            )
             _wait_for_change(child, folder, files)
             _stop(child)
             typer.echo("# changed; starting anew", err=True)
@@ -55,6 +60,22 @@ def run_and_reload(arguments: Sequence[str], folder: Path) -> None:
         if child is not None:
             _stop(child)
         signal.signal(signal.SIGTERM, before)
+
+
+def end_with_parent() -> None:
+    """In a process that `run_and_reload` has started: be told to end when that one is gone, however it went.
+
+    Else the bot would go on with old code, and take every other call from the one that is started next.
+    """
+    parent = os.environ.pop(PARENT_VARIABLE, "")
+    if parent:
+        Thread(target=_end_after, args=(int(parent),), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait_for_change(child: subprocess.Popen[bytes], folder: Path, files: dict[Path, int]) -> None:

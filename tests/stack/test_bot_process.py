@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_dev_starts_it_anew_when_its_file_changes(folder: Path) -> None:
         assert "Bob is here" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(WITHIN_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_dev_that_is_killed_leaves_no_bot_behind(folder: Path) -> None:
+    process = _start(folder, "--console", "--dev")
+    assert process.stdout is not None
+    try:
+        assert "Bea is here" in process.stdout.readline()
+        process.kill()
+        ended, _, _ = select.select([process.stdout], [], [], WITHIN_S)
+        assert ended, "the bot still holds its end of the pipe"
+        assert process.stdout.read() == ""
     finally:
         process.kill()
         process.communicate()
