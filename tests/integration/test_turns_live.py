@@ -76,7 +76,7 @@ async def both_there(visit: Visit) -> None:
         ("mention", [("hello", set[str]()), ("@Bea hello", {"Bea"}), ("@otto and @bea", {"Bea", "Otto"})]),
         ("everyone", [("hello", {"Bea", "Otto"}), ("@Otto hello", {"Otto"})]),
         ("first", [("hello", None), ("@Otto hello", {"Otto"})]),
-        ("round_robin", [("one", None), ("two", None), ("@Bea hello", {"Bea"})]),
+        ("round_robin", [("one", None), ("two", None), ("three", None), ("@Bea hello", {"Bea"})]),
         ("host_picks", [("hello", set[str]()), ("@Bea hello", set[str]())]),
     ],
 )
@@ -102,7 +102,8 @@ async def test_who_answers_in_each_mode(people: People, mode: str, talks: list[t
         expected_count = sum(1 if names is None else len(names) for _, names in talks) + (picked is not None)
         assert len(answers(ada)) == expected_count
         if mode == "round_robin":
-            assert sorted(one_each) == ["Bea", "Otto"]
+            # Who has come into the room enters the turns a moment later: the first may be asked alone.
+            assert sorted(one_each[-2:]) == ["Bea", "Otto"]
 
 
 async def test_who_says_nothing_leaves_it_to_the_other(people: People) -> None:
