@@ -14,6 +14,7 @@ from typing import Final
 
 from spaces_sdk.local.process import ManagedProcess
 from tests.bots_load.stage import Stage
+from tests.support.eventually import eventually
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -54,15 +55,22 @@ class Replicas:
             await asyncio.gather(*(process.stop() for process in replicas._running.values()))
 
     async def start(self, number: int) -> None:
-        """Start one; it answers when it is in the room."""
+        """Start one, and wait until it is in the room: killed before, it would never answer on a slow machine."""
+        log = self._folder / f"replica-{number}.log"
+
+        def entries() -> int:
+            return log.read_text("utf-8").count(" is in ") if log.exists() else 0
+
+        before = entries()
         self._running[number] = await ManagedProcess.start(
             f"replica {number}",
             [sys.executable, "-m", "tests.bots_load.replica", self._room_code],
-            log_path=self._folder / f"replica-{number}.log",
+            log_path=log,
             env=self._environment,
             cwd=ROOT,
             orphan_signal=signal.SIGKILL,
         )
+        await eventually(lambda: entries() > before, what=self.logs)
 
     async def kill(self, number: int) -> None:
         """SIGKILL: it leaves no word."""

@@ -18,6 +18,7 @@ from spaces_sdk import Bot, Context, MessageReceived, ParticipantUpdated, Role
 from spaces_sdk.events import MessageUpdated, ParticipantJoined, ParticipantLeft
 from spaces_sdk.models import MessageStatus
 from tests.integration.people import People
+from tests.support.spaces_up import heed_signals
 
 pytestmark = pytest.mark.integration
 
@@ -40,6 +41,7 @@ async def _program(people: People, *arguments: str, **environment: str) -> Async
         env=_environment(people, **environment),
         stdout=PIPE,
         stderr=STDOUT,
+        preexec_fn=heed_signals,
     )
     try:
         yield process

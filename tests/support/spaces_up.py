@@ -63,7 +63,7 @@ class SpacesUp:
         return Finished(self.process.returncode or 0, out.decode(), err.decode())
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """What started the tests may ignore them (`nohup`, a job in the background), and `spaces up` would follow it."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -88,7 +88,7 @@ async def spaces_up(data_dir: Path, *arguments: str, env: dict[str, str] | None 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
-        preexec_fn=_heed_signals,
+        preexec_fn=heed_signals,
     )
     up = SpacesUp(process, data_dir)
     family: list[ProcessMark] = []
