@@ -61,8 +61,8 @@ async def test_status_tells_what_runs_and_down_ends_it(data_dir: Path) -> None:
         assert not (data_dir / "state.json").exists()
     assert _commands_naming(str(data_dir)) == []
     status = await run_spaces("status", "--data-dir", str(data_dir))
-    assert status.status == 1
-    assert "Nothing runs" in status.out
+    assert (status.status, status.out) == (1, "")
+    assert "Nothing runs" in status.err
     assert (await run_spaces("down", "--data-dir", str(data_dir))).status == 0
 
 
