@@ -224,7 +224,7 @@ bot = Bot("Bea")
 
 @bot.on_message
 async def talk(ctx):
-    await ctx.reply("here")
+    told = asyncio.create_task(ctx.reply("here"))  # it is heard when the handler is where it stays
     if ctx.message.content == "thread":
         await asyncio.to_thread(time.sleep, 3600)
     while ctx.message.content == "task":
@@ -232,6 +232,7 @@ async def talk(ctx):
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             pass
+    await told
     raise RuntimeError(f"what is {ctx.message.content}?")
 """
 
