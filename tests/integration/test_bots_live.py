@@ -17,7 +17,7 @@ import pytest
 from spaces_sdk import Bot, Context, MessageReceived, ParticipantUpdated, Role
 from spaces_sdk.events import MessageUpdated, ParticipantJoined, ParticipantLeft
 from spaces_sdk.models import MessageStatus
-from tests.integration.people import People
+from tests.integration.people import People, Visit
 from tests.support.spaces_up import heed_signals
 
 pytestmark = pytest.mark.integration
@@ -237,22 +237,29 @@ async def talk(ctx):
 """
 
 
-@pytest.mark.parametrize(("goes_on", "told"), [("task", signal.SIGTERM), ("thread", signal.SIGINT)])
-async def test_the_command_ends_whatever_its_handlers_do(
-    people: People, tmp_path: Path, goes_on: str, told: signal.Signals
-) -> None:
-    (tmp_path / "bea.py").write_text(ENDLESS, "utf-8")
+@asynccontextmanager
+async def _endless(people: People, folder: Path) -> AsyncGenerator[tuple[Visit, Process]]:
+    """Ada in a room that the command has brought this bot into, and the command."""
+    (folder / "bea.py").write_text(ENDLESS, "utf-8")
     email, password = await people.account("Bea", is_bot=True)
     ada = await people.person("Ada")
     room = await ada.spaces.rooms.create_room("Endless")
     visit = await people.enter(ada, room)
     async with _program(
         people,
-        *("-m", "spaces_sdk.cli.main", "bot", "run", str(tmp_path / "bea.py"), "--room", room.room_code),
+        *("-m", "spaces_sdk.cli.main", "bot", "run", str(folder / "bea.py"), "--room", room.room_code),
         SPACES_BOT_EMAIL=email,
         SPACES_BOT_PASSWORD=password,
     ) as process:
         await visit.sees(ParticipantJoined, lambda e: e.participant.kind == "bot", within_s=WITHIN_S)
+        yield visit, process
+
+
+@pytest.mark.parametrize(("goes_on", "told"), [("task", signal.SIGTERM), ("thread", signal.SIGINT)])
+async def test_the_command_ends_whatever_its_handlers_do(
+    people: People, tmp_path: Path, goes_on: str, told: signal.Signals
+) -> None:
+    async with _endless(people, tmp_path) as (visit, process):
         asked = await visit.session.send(goes_on)
         await visit.sees(MessageReceived, lambda e: e.message.reply_to == asked.id, within_s=WITHIN_S)
         process.send_signal(told)
@@ -263,18 +270,7 @@ async def test_the_command_ends_whatever_its_handlers_do(
 
 
 async def test_a_message_writes_nothing_of_its_own_into_the_log(people: People, tmp_path: Path) -> None:
-    (tmp_path / "bea.py").write_text(ENDLESS, "utf-8")
-    email, password = await people.account("Bea", is_bot=True)
-    ada = await people.person("Ada")
-    room = await ada.spaces.rooms.create_room("Log")
-    visit = await people.enter(ada, room)
-    async with _program(
-        people,
-        *("-m", "spaces_sdk.cli.main", "bot", "run", str(tmp_path / "bea.py"), "--room", room.room_code),
-        SPACES_BOT_EMAIL=email,
-        SPACES_BOT_PASSWORD=password,
-    ) as process:
-        await visit.sees(ParticipantJoined, lambda e: e.participant.kind == "bot", within_s=WITHIN_S)
+    async with _endless(people, tmp_path) as (visit, process):
         await visit.session.send("\x1b[2J\u009b1mnews\n12:00:00 INFO    all is well\r")
         asked = await visit.session.send("and")  # it is heard when the first has failed
         await visit.sees(MessageReceived, lambda e: e.message.reply_to == asked.id, within_s=WITHIN_S)
