@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -96,6 +98,26 @@ async def test_a_removal_that_would_take_something_of_the_apps_along_fails(
             await connection.execute(teardown_sql(migrations()).encode())
     assert await fresh_db.column("select conname from pg_constraint where conname = 'bookings_room_fkey'")
     assert await fresh_db.column("select public.schema_version()") == [1]
+
+
+async def test_when_the_jobs_are_scheduled_all_that_they_use_is_there(
+    templates: Templates, cluster: PostgresCluster, tmp_path: Path
+) -> None:
+    # pg_cron begins them at any moment, also between two migrations of one installation.
+    ours = [migration.path for migration in migrations()]
+    (at,) = [i for i, path in enumerate(ours) if "perform spaces.schedule_jobs()" in path.read_text(encoding="utf-8")]
+    for path in ours[: at + 1]:
+        shutil.copy(path, tmp_path)
+    db = await templates.bootstrapped()
+    try:
+        await migrate(cluster.url("postgres", db.name), tmp_path)
+        space, closed = await open_space(db), await open_space(db)
+        await space.expire(await space.enter(space.host))
+        await closed.call(closed.host, "update_room_state", p_changes={"is_active": False})
+        assert await db.value("select spaces.sweep_rooms()") == 1
+        assert (await db.value("select public.cleanup_inactive_rooms()"))["rooms_deleted"] == 1
+    finally:
+        await db.aclose()
 
 
 async def test_only_a_project_and_its_migration_role_are_taken(templates: Templates, cluster: PostgresCluster) -> None:

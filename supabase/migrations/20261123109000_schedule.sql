@@ -1,5 +1,6 @@
 -- Where pg_cron is installed, it sweeps and cleans. Nothing depends on it: joins and heartbeats sweep their own room,
--- and cleanup_inactive_rooms can be called by the service key from anywhere.
+-- and cleanup_inactive_rooms can be called by the service key from anywhere. After everything that the jobs use: one may
+-- begin before the next migration of the same installation has.
 create function spaces.schedule_jobs()
 returns boolean language plpgsql volatile set search_path = '' as $$
 begin
