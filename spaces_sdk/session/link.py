@@ -38,6 +38,11 @@ class Link:
         on_gap: The buffer overflowed, or something on the topic was unreadable.
         presence: Told who is present; only the lease decides.
         on_closed: The channel has ended.
+
+    Attributes:
+        pace: When the channel may be joined again.
+        joins: Channels joined so far.
+        last_error: Why the last join failed, or the last channel ended.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Link:
         on_broadcast: Callable[[str, object], None],
         on_gap: Callable[[], None],
         presence: PresenceWatch,
-        on_closed: Callable[[CloseReason, str], None],
+        on_closed: Callable[[CloseReason], None],
     ) -> None:
         self._realtime = realtime
         self._clock = clock
@@ -64,6 +69,7 @@ class Link:
         self._reader: asyncio.Task[None] | None = None
         self.pace = Pace(random)
         self.joins = 0
+        self.last_error: SpacesError | None = None
 
     @property
     def topic(self) -> str | None:
@@ -83,6 +89,7 @@ class Link:
         try:
             await channel.join(timeout_s=timeout_s)
         except SpacesError as error:
+            self.last_error = error
             self.pace.failed(error, self._clock.monotonic())
             raise
         self._retire()
@@ -151,7 +158,8 @@ class Link:
             case ChannelClosed(reason=reason, message=message):
                 self._channel = None
                 self.pace.closed(reason, self._clock.monotonic())
-                self._on_closed(reason, message)
+                self.last_error = ConnectionLostError(f"Realtime closed the channel ({reason}): {message}")
+                self._on_closed(reason)
                 return True
         return False
 

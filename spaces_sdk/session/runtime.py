@@ -22,9 +22,11 @@ from spaces_sdk.errors import (
 from spaces_sdk.events import ConnectionState, RoomLeft, SessionEnded
 from spaces_sdk.models import JsonObject, MessageType
 from spaces_sdk.session.api import RealtimePort, SessionApi
+from spaces_sdk.session.catch_up import CatchUp
 from spaces_sdk.session.connector import Connector
 from spaces_sdk.session.core import SessionCore
 from spaces_sdk.session.endings import OWN_LEAVE, Ending, failure
+from spaces_sdk.session.intake import Intake
 from spaces_sdk.session.lifecycle import Machine, Trigger
 from spaces_sdk.session.options import SessionOptions
 from spaces_sdk.session.sending import Sender
@@ -68,7 +70,8 @@ class Runtime:
         self._wake = asyncio.Event()
         self._entry: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
-        self._connector: Connector | None = None
+        self._intake: Intake | None = None
+        self._catch_up: CatchUp | None = None
         self._room_id: UUID | None = None
         self._has_lease = False
         self.connection_id = new_id(random)
@@ -87,10 +90,10 @@ class Runtime:
         self.machine = Machine(self.sender.notice)
 
     @property
-    def connector(self) -> Connector:
-        if self._connector is None:
+    def catch_up(self) -> CatchUp:
+        if self._catch_up is None:
             raise NotJoinedError("cannot use the session: it has not joined", hint="enter it with `async with`")
-        return self._connector
+        return self._catch_up
 
     def joined_core(self, doing: str) -> SessionCore:
         """What the session knows, also after its end.
@@ -186,8 +189,8 @@ class Runtime:
                 await self._join(self._clock.monotonic() + timeout_s)
         except TimeoutError:
             cause, why = None, "the database did not answer"
-            if self._connector is not None and not self._connector.has_channel:
-                cause, why = self._connector.last_error, "the database answered, Realtime did not"
+            if self._intake is not None and not self._intake.has_channel:
+                cause, why = self._intake.link.last_error, "the database answered, Realtime did not"
             told = f"cannot join the room within {timeout_s:g} s: {why}"
             raise ConnectTimeoutError(told + (f" ({cause.message})" if cause is not None else "")) from cause
 
@@ -206,9 +209,8 @@ class Runtime:
         core = self.core = SessionCore(
             joined, machine=self.machine, options=self._options, stats=self.stats, wake=self._wake.set
         )
-        connector = self._connector = Connector(
+        intake = self._intake = Intake(
             core,
-            joined,
             api=self._api,
             realtime=self._realtime,
             connection_id=self.connection_id,
@@ -216,12 +218,23 @@ class Runtime:
             clock=self._clock,
             random=self._random,
             tasks=self._tasks,
+            end=self.end,
+        )
+        catch_up = self._catch_up = CatchUp(core, intake, api=self._api, clock=self._clock, end=self.end)
+        connector = Connector(
+            core,
+            intake,
+            catch_up,
+            api=self._api,
+            connection_id=self.connection_id,
+            options=self._options,
+            clock=self._clock,
+            random=self._random,
+            tasks=self._tasks,
             wake=self._wake,
             end=self.end,
-            asked_at=asked_at,
         )
-        self._tasks.start(connector.heartbeats.run(), name="heartbeats")
-        self._tasks.start(connector.presence.run(), name="presence-watch")
+        intake.start(joined, asked_at=asked_at)
         await connector.open(until)
         self._tasks.start(connector.run(), name="connector")
 
@@ -275,8 +288,8 @@ class Runtime:
                 self.core.log.close()
 
     async def _leave_channel(self) -> None:
-        if self._connector is not None:
-            await self._connector.link.leave(timeout_s=self._options.leave_timeout_s)
+        if self._intake is not None:
+            await self._intake.link.leave(timeout_s=self._options.leave_timeout_s)
 
     async def _leave_room(self, ending: Ending) -> None:
         if not ending.is_polite or not self._has_lease or self._room_id is None:

@@ -231,7 +231,7 @@ class RoomSession(SessionModeration, SessionTurns, MessageActions):
         """
         core = self._runtime.joined_core("read events")
         return EventStream(
-            core.log, self._runtime.connector.read_page, since=since, clock=self._clock, random=self._random
+            core.log, self._runtime.catch_up.read_page, since=since, clock=self._clock, random=self._random
         )
 
     # -- what it does ----------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ ENTRIES: Final[tuple[Sabotage, ...]] = (
     Sabotage(
         name="set-back-unnoticed",
         breaks="never a silent stop: a database that was set back counts anew, and all its steps are dropped as known",
-        file="spaces_sdk/session/connector.py",
+        file="spaces_sdk/session/intake.py",
         old="        self._check_database_knows_us(status.head)\n",
         new="",
         test="tests/unit/session/test_bad_input.py::test_a_database_that_was_set_back_is_no_silent_end",

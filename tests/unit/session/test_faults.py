@@ -644,7 +644,7 @@ async def test_closing_right_after_a_rejoin_leaves_the_former_channel_too(
             lease_s=lambda: 75.0,
             ask=lambda: None,
         ),
-        on_closed=lambda reason, message: None,
+        on_closed=lambda reason: None,
     )
     await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
     await link.join(room.topic_of(1), presence_key=None, timeout_s=1)
