@@ -9,7 +9,7 @@ from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls
 from spaces_sdk.rooms.models import Ban
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 BAN = Procedure("ban_participant", "ban the participant", Repeat.SAFE)
 UNBAN = Procedure("unban_participant", "lift the ban", Repeat.SAFE)

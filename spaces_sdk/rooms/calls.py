@@ -12,8 +12,8 @@ from spaces_sdk.errors import ProtocolError
 from spaces_sdk.models import Page
 from spaces_sdk.rooms import checks
 from spaces_sdk.rpc.answers import fields_of
-from spaces_sdk.rpc.client import Procedure
 from spaces_sdk.rpc.port import RpcPort
+from spaces_sdk.rpc.procedures import Procedure
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -10,7 +10,7 @@ from spaces_sdk.models import JoinedRoom, JsonObject, LeaseStatus, Participant, 
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 JOIN_ROOM = Procedure("join_room", "join the room", Repeat.SAFE)
 SYNC_ROOM = Procedure("sync_room", "catch up with the room", Repeat.READ)

@@ -10,7 +10,7 @@ from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.models import CreatedInvitation, Invitation
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 CREATE = Procedure("create_invitation", "create the invitation", Repeat.SAFE)
 LIST = Procedure("list_invitations", "list the invitations", Repeat.READ)

@@ -18,7 +18,7 @@ from spaces_sdk.models import JsonObject, Message, MessageType, Page
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rpc.answers import error_in_answer, fields_of
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 INSERT_MESSAGE = Procedure("insert_message", "send the message", Repeat.SAFE)
 INSERT_MESSAGES = Procedure("insert_messages", "send the messages", Repeat.SAFE)

@@ -9,7 +9,7 @@ from spaces_sdk.models import JsonObject, Message, MessageType, ReadMark
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 EDIT_MESSAGE = Procedure("edit_message", "edit the message", Repeat.SAFE)
 DELETE_MESSAGE = Procedure("delete_message", "delete the message", Repeat.SAFE)

@@ -7,7 +7,7 @@ from typing import Final
 from spaces_sdk.models import RoomMode
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, parsed
-from spaces_sdk.rpc.client import Repeat, TableRead
+from spaces_sdk.rpc.procedures import Repeat, TableRead
 
 _COLUMNS: Final = "name,label,system_prompt"
 

@@ -8,7 +8,7 @@ from spaces_sdk.models import Kind, Participant, Role, Room, RoomState
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 SET_KIND = Procedure("set_participant_kind", "set the participant's kind", Repeat.SAFE)
 MUTE = Procedure("mute_participant", "mute the participant", Repeat.SAFE)

@@ -11,7 +11,7 @@ from spaces_sdk.models import JsonObject, Page, Participant, Room, RoomPreview, 
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.models import CleanupResult, RoomDetails, RoomListing, RoomScope
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 CREATE_ROOM = Procedure("create_room", "create the room", Repeat.SAFE)
 GET_BY_CODE = Procedure("get_room_by_code", "look up the room", Repeat.READ)

@@ -11,7 +11,7 @@ from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
 from spaces_sdk.rpc.answers import fields_of
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 
 BEGIN_STREAM = Procedure("begin_stream", "begin the message", Repeat.SAFE)
 APPEND_STREAM = Procedure("append_stream", "go on with the message", Repeat.SAFE)

@@ -11,7 +11,7 @@ from spaces_sdk.models import RoomState
 from spaces_sdk.rooms import checks
 from spaces_sdk.rooms.calls import TIMEOUT_S, Calls, field_of, parsed
 from spaces_sdk.rooms.room_calls import REPEAT_HINT
-from spaces_sdk.rpc.client import Procedure, Repeat
+from spaces_sdk.rpc.procedures import Procedure, Repeat
 from spaces_sdk.turns import ANSWER, MOST_CLAIMS, BotEntry, ClaimedTurn, FinishedTurn, TurnClaim, TurnOutcome
 
 T = TypeVar("T")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -16,26 +15,15 @@ from spaces_sdk.codes import STATUS_OF_CODE
 from spaces_sdk.config import ProjectConfig
 from spaces_sdk.deadline import deadline
 from spaces_sdk.errors import (
-    ConfigError,
     ConnectTimeoutError,
     InvalidRequestError,
     OutcomeUnknownError,
-    ProtocolError,
     SchemaMismatchError,
     SpacesError,
 )
-from spaces_sdk.rpc.answers import (
-    MIGRATE_HINT,
-    Effect,
-    Failure,
-    error_in_answer,
-    fields_of,
-    judge_answer,
-    judge_exception,
-    judge_foreign,
-    schema_missing,
-)
-from spaces_sdk.rpc.http_errors import closed_client, not_json
+from spaces_sdk.rpc.answers import MIGRATE_HINT, Effect, Failure, error_in_answer, fields_of, schema_missing
+from spaces_sdk.rpc.procedures import Procedure, Repeat
+from spaces_sdk.rpc.service import RestService
 from spaces_sdk.rpc.tokens import TokenSource
 from spaces_sdk.single_flight import SingleFlight
 
@@ -46,49 +34,6 @@ BACKOFF_BASE_S: Final = 0.2
 BACKOFF_CAP_S: Final = 2.0
 FIRST_CONTACT_TRIES: Final = 3
 """Tries to reach a server that has never answered: rather a wrong address than a short outage."""
-
-
-class Repeat(Enum):
-    """Whether a call whose answer is missing may be made again."""
-
-    READ = auto()
-    """It changes nothing; a missing answer is a transport error."""
-    SAFE = auto()
-    """It carries an idempotency key, or sets what the first call has set already."""
-    NEVER = auto()
-    """A second call would do it twice; a missing answer is a transport error, nothing durable hangs on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Procedure:
-    """A function of the database, and how it may be called.
-
-    Attributes:
-        name: Its name in schema `public`.
-        operation: What it does, for errors: `cannot <operation>: …`.
-        done_codes: Errors which say, after a try without an answer, that that try has done it.
-    """
-
-    name: str
-    operation: str
-    repeat: Repeat
-    done_codes: frozenset[str] = field(default_factory=frozenset[str])
-
-
-@dataclass(frozen=True, slots=True)
-class TableRead(Procedure):
-    """A table that may be read under row level security; its call's arguments are the filters, `{"name": "eq.ada"}`.
-
-    Attributes:
-        name: Its name in schema `public`.
-        columns: What is read of each row, separated by commas.
-        order: The column that orders the rows.
-        most: Rows that are read.
-    """
-
-    columns: str = "*"
-    order: str = "id"
-    most: int = 1000
 
 
 _SCHEMA_VERSION_CALL = Procedure("schema_version", "use the project", Repeat.READ)
@@ -134,7 +79,7 @@ class RpcClient:
         self._http = http
         self._clock = clock or SystemClock()
         self._random = random or random_module.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._has_answered = False
+        self._service = RestService(config, self._clock)
         self._is_schema_right = False
         self._schema_check = SingleFlight(self._check_schema, name="schema-check")
 
@@ -225,7 +170,10 @@ class RpcClient:
         can_refresh = True
         token = await self._tokens.access_token()
         while True:
-            answer = await self._try(procedure, arguments, token, progress, try_timeout_s)
+            http = self._http()
+            progress.is_pending = True  # stays so if this try is cancelled: its outcome is then open
+            answer = await self._service.ask(procedure, arguments, token, http, timeout_s=try_timeout_s)
+            progress.is_pending = False
             if not isinstance(answer, Failure):
                 return answer
             progress.last = answer
@@ -245,85 +193,8 @@ class RpcClient:
 
     def _may_try_again(self, procedure: Procedure, failure: Failure, progress: _Progress) -> bool:
         if failure.effect is Effect.NONE_YET:
-            return self._has_answered or progress.is_outcome_open or progress.tries < FIRST_CONTACT_TRIES
+            return self._service.has_answered or progress.is_outcome_open or progress.tries < FIRST_CONTACT_TRIES
         return failure.effect is Effect.UNKNOWN and procedure.repeat is not Repeat.NEVER
-
-    async def _try(
-        self,
-        procedure: Procedure,
-        arguments: Mapping[str, object],
-        token: str,
-        progress: _Progress,
-        try_timeout_s: float,
-    ) -> object | Failure:
-        """One request. A half-open connection is given up after a part of the time, so that a fresh one gets a try."""
-        operation, url = procedure.operation, self._config.url
-        http = self._http()
-        progress.is_pending = True  # stays so if this try is cancelled: its outcome is then open
-        try:
-            if procedure.repeat is Repeat.NEVER:
-                answer = await self._request(procedure, arguments, token, http)
-            else:
-                async with deadline(self._clock, try_timeout_s):
-                    answer = await self._request(procedure, arguments, token, http)
-        except TimeoutError as error:
-            late = ConnectTimeoutError(f"cannot {operation}: no answer from {url} in {try_timeout_s:g} s")
-            late.__cause__ = error
-            answer = Failure(late, Effect.UNKNOWN)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            answer = judge_exception(operation, url, error)
-            answer.error.__cause__ = error
-        except RuntimeError as error:
-            if not http.is_closed:
-                raise
-            raise closed_client(operation) from error
-        progress.is_pending = False
-        return answer
-
-    async def _request(
-        self, procedure: Procedure, arguments: Mapping[str, object], token: str, http: httpx.AsyncClient
-    ) -> object | Failure:
-        """Send it, and tell an answer from a failure."""
-        from postgrest import AsyncPostgrestClient  # slow to import; loaded when `Spaces` is entered
-        from postgrest.exceptions import APIError
-
-        operation, url = procedure.operation, self._config.url
-        probe = _Probe(http)
-        client = AsyncPostgrestClient(
-            self._config.rest_url,
-            headers={
-                "apikey": self._config.key.value,
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/json",
-            },
-            http_client=cast("httpx.AsyncClient", probe),
-            retry_enabled=False,
-        )
-        try:
-            if isinstance(procedure, TableRead):
-                rows = client.from_(procedure.name).select(procedure.columns)
-                for column, condition in arguments.items():
-                    rows = rows.filter(column, *str(condition).split(".", 1))
-                result = await rows.order(procedure.order).limit(procedure.most).execute()
-            else:
-                result = await client.rpc(procedure.name, dict[str, Any](arguments)).execute()
-        except (TypeError, ValueError, RecursionError) as error:
-            if probe.is_answered:
-                return judge_foreign(operation, url, probe.answered(), is_known=self._has_answered)
-            return Failure(not_json(operation, error), Effect.NONE)
-        except APIError as error:
-            answer = probe.answered()
-            failure = judge_answer(
-                operation, procedure.name, url, answer, _json_of(answer), is_known=self._has_answered
-            )
-            self._has_answered = self._has_answered or not isinstance(failure.error, ConfigError)
-            failure.error.__cause__ = error
-            return failure
-        # No function of ours answers with a bare text: postgrest hands one on when the body is no JSON.
-        if "json" not in probe.answered().headers.get("content-type", "") or isinstance(result.data, str):
-            return judge_foreign(operation, url, probe.answered(), is_known=self._has_answered)
-        self._has_answered = True
-        return result.data
 
     def _unknown(self, procedure: Procedure, operation_id: UUID, hint: str) -> OutcomeUnknownError:
         """A write that may have happened."""
@@ -334,38 +205,6 @@ class RpcClient:
 def retry_pause_s(tries: int, random: random_module.Random) -> float:
     """Seconds to wait after so many tries. Full jitter: who lost one server together does not come back together."""
     return random.uniform(0.0, min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0 ** min(tries, 10)))
-
-
-class _Probe:
-    """Stands in for the HTTP client during one request: postgrest's errors drop the status, this keeps it."""
-
-    auth = None
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-        self._response: httpx.Response | None = None
-
-    async def request(self, method: str, url: str, **options: Any) -> httpx.Response:
-        self._response = await self._http.request(method, url, **options)
-        return self._response
-
-    @property
-    def is_answered(self) -> bool:
-        """There is a response."""
-        return self._response is not None
-
-    def answered(self) -> httpx.Response:
-        """The response; there is one whenever postgrest has returned or raised its own error."""
-        if self._response is None:
-            raise ProtocolError("cannot read the answer: there is none")
-        return self._response
-
-
-def _json_of(response: httpx.Response) -> object:
-    try:
-        return response.json()
-    except (ValueError, RecursionError):
-        return None
 
 
 def _unwrapped(procedure: Procedure, answer: object) -> Any:

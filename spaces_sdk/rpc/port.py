@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from spaces_sdk.clock import Clock
-from spaces_sdk.rpc.client import Procedure
+from spaces_sdk.rpc.procedures import Procedure
 
 
 class RpcPort(Protocol):

@@ -12,7 +12,7 @@ from spaces_sdk.rooms import RoomManager
 from spaces_sdk.rooms.message_calls import INSERT_MESSAGE
 from spaces_sdk.rooms.room_calls import UPDATE_STATE
 from spaces_sdk.rooms.turn_calls import GIVE_TURN
-from spaces_sdk.rpc.client import Procedure
+from spaces_sdk.rpc.procedures import Procedure
 from spaces_sdk.session import RoomSession, SessionOptions
 from spaces_sdk.testing.fake import FakeBackend, FakeRoom, FakeUser
 from spaces_sdk.testing.fake.members import Lease

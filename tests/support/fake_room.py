@@ -11,7 +11,7 @@ from spaces_sdk.clock import Clock
 from spaces_sdk.errors import SpacesError
 from spaces_sdk.models import JoinedRoom, JsonObject, Kind, Message, MessageStatus, MessageType, Participant
 from spaces_sdk.rooms import Ban, RoomManager
-from spaces_sdk.rpc.client import Procedure
+from spaces_sdk.rpc.procedures import Procedure
 from spaces_sdk.testing.fake import FakeBackend, FakeRoom
 from spaces_sdk.testing.fake.channel import FakeRealtime
 from spaces_sdk.testing.fake.config import Limit

@@ -11,7 +11,7 @@ from spaces_sdk.bots import Bot
 from spaces_sdk.errors import ConnectError, OutcomeUnknownError, SessionClosedError, SpacesError
 from spaces_sdk.models import Message, MessageStatus
 from spaces_sdk.rooms import RoomManager
-from spaces_sdk.rpc.client import Procedure
+from spaces_sdk.rpc.procedures import Procedure
 from spaces_sdk.session import RoomSession
 from spaces_sdk.testing import TalkRoom, VirtualClock
 from spaces_sdk.testing.fake.rpc import FakeRpc

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from spaces_sdk.clock import Clock
 from spaces_sdk.errors import ConnectError, ConnectionLostError, InvalidRequestError, OutcomeUnknownError
 from spaces_sdk.models import RoomMode
-from spaces_sdk.rpc.client import Procedure, Repeat, TableRead
+from spaces_sdk.rpc.procedures import Procedure, Repeat, TableRead
 from spaces_sdk.testing.fake.functions.connections import ConnectionFunctions
 from spaces_sdk.testing.fake.functions.invitations import InvitationFunctions
 from spaces_sdk.testing.fake.functions.moderation import ModerationFunctions
