@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaces_sdk.local.folder import StackState
+from spaces_sdk.local.records import StackState
 
 
 def env_lines(state: StackState) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import StackFolder, StackState
+from spaces_sdk.local.folder import StackFolder
+from spaces_sdk.local.records import StackState
 
 _POLL_S = 0.05
 

@@ -1,21 +1,17 @@
-"""The stack's data directory: who holds it, its secrets, what is running from it."""
+"""The stack's data directory: held by one stack, with its secrets, its data and what runs from it."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
-import os
 import secrets
 import shutil
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from spaces_sdk.local.errors import StackError
+from spaces_sdk.local.lock import FolderLock, ProcessMark
 from spaces_sdk.local.paths import (
     folder_for_unprivileged,
     make_folder,
@@ -23,82 +19,9 @@ from spaces_sdk.local.paths import (
     unprivileged_can_reach,
     unwritable_folder,
 )
+from spaces_sdk.local.records import StackSecrets, StackState, read_record, write_record
 
 _OWNER = "belongs-to"
-_LOCK_TRIES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class StackSecrets:
-    """The secrets of one data directory, made at its first start.
-
-    Attributes:
-        publishable_key: API key of the role `anon`.
-        secret_key: API key of the role `service_role`; it passes by all policies.
-        jwt_secret: HS256 secret of all tokens.
-        postgres_secret: The passwords of the database's roles are derived from it.
-    """
-
-    publishable_key: str
-    secret_key: str
-    jwt_secret: str
-    postgres_secret: str
-
-    @classmethod
-    def new(cls) -> StackSecrets:
-        return cls(
-            publishable_key=f"sb_publishable_{secrets.token_urlsafe(24)}",
-            secret_key=f"sb_secret_{secrets.token_urlsafe(24)}",
-            jwt_secret=secrets.token_hex(32),
-            postgres_secret=secrets.token_hex(32),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessMark:
-    """Names one process for certain, also after its id has been given to another.
-
-    Attributes:
-        pid: Process id.
-        started_at: Its start, in seconds since 1970.
-    """
-
-    pid: int
-    started_at: float
-
-    @classmethod
-    def own(cls) -> ProcessMark:
-        """This process."""
-        return cls(os.getpid(), psutil.Process().create_time())
-
-    @property
-    def is_alive(self) -> bool:
-        """True while that very process runs."""
-        try:
-            process = psutil.Process(self.pid)
-            is_same = abs(process.create_time() - self.started_at) < 1.0
-            return is_same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
-
-
-@dataclass(frozen=True, slots=True)
-class StackState:
-    """What is running: written once everything is ready, removed at the end.
-
-    Attributes:
-        pid: The supervisor. After it was killed this may be anybody: ask `StackFolder.holder`.
-        url: The stack's address.
-        publishable_key: API key of the role `anon`.
-        secret_key: API key of the role `service_role`.
-        parts: Process id of each part.
-    """
-
-    pid: int
-    url: str
-    publishable_key: str
-    secret_key: str
-    parts: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class StackFolder:
@@ -106,7 +29,7 @@ class StackFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
-        self._lock_fd = -1
+        self._lock = FolderLock(self.path)
 
     @property
     def logs(self) -> Path:
@@ -121,10 +44,13 @@ class StackFolder:
         """
         # Postgres, which as root runs as somebody else, must be able to walk through; nobody else may list it.
         make_folder(self.path, 0o711 if runs_as_root() else 0o700)
-        self._lock_fd = self._lock()
         try:
-            # Of one length, so that a reader never sees half of it.
-            os.pwrite(self._lock_fd, json.dumps(asdict(ProcessMark.own())).ljust(80).encode(), 0)
+            is_taken = self._lock.take()
+        except OSError as error:
+            raise unwritable_folder(self.path, error) from error
+        if not is_taken:
+            raise self._already_running()
+        try:
             (self.path / ".gitignore").write_text("# secrets and data of the local stack\n*\n", encoding="utf-8")
             make_folder(self.logs, 0o700)
         except OSError as error:
@@ -133,23 +59,6 @@ class StackFolder:
         except BaseException:
             self.release()
             raise
-
-    def _lock(self) -> int:
-        try:
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise unwritable_folder(self.path, error) from error
-        for left in reversed(range(_LOCK_TRIES)):
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if left and not self.is_held():
-                    time.sleep(0.001)  # it was only somebody who looked whether it is held
-                    continue
-                os.close(fd)
-                raise self._already_running() from None
-            return fd
-        raise AssertionError("the last try returns or raises")
 
     def _already_running(self) -> StackError:
         holder, state = self.holder(), self.read_state()
@@ -163,32 +72,15 @@ class StackFolder:
 
     def release(self) -> None:
         """Let go of the folder. Idempotent."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-            self._lock_fd = -1
+        self._lock.release()
 
     def is_held(self) -> bool:
         """True while a stack has the folder: from the beginning of its start to its end, whatever that was."""
-        try:
-            fd = os.open(self.path / "lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(fd)
-        return False
+        return self._lock.is_held()
 
     def holder(self) -> ProcessMark | None:
         """The process that holds the folder; None if it is free."""
-        if not self.is_held():
-            return None
-        try:
-            return ProcessMark(**_read_json(self.path / "lock"))
-        except (OSError, StackError, TypeError):
-            return None  # taken this very moment, for the first time
+        return self._lock.holder()
 
     async def wait_for_old_server(self, *, within_s: float = 10.0) -> None:
         """After a supervisor was killed its Postgres is on its way out: wait until it has let go of the data.
@@ -216,9 +108,9 @@ class StackFolder:
         """The folder's secrets, made now if there are none."""
         path = self.path / "secrets.json"
         if path.exists():
-            return StackSecrets(**_read_json(path))
+            return StackSecrets(**read_record(path))
         made = StackSecrets.new()
-        _write_private(path, asdict(made))
+        write_record(path, asdict(made))
         return made
 
     def postgres_dir(self) -> Path:
@@ -249,16 +141,16 @@ class StackFolder:
         """What the last supervisor wrote; None if nothing is recorded."""
         path = self.path / "state.json"
         try:
-            return StackState(**_read_json(path))
+            return StackState(**read_record(path))
         except (OSError, StackError, TypeError):
             return None
 
     def write_state(self, state: StackState) -> None:
-        _write_private(self.path / "state.json", asdict(state))
+        write_record(self.path / "state.json", asdict(state))
 
     def clear_state(self) -> None:
         """Forget what runs; only who holds the folder may say that nothing does."""
-        if self._lock_fd < 0:
+        if not self._lock.is_ours:
             return
         (self.path / "state.json").unlink(missing_ok=True)
 
@@ -286,25 +178,3 @@ def _prune_abandoned(outside: Path) -> None:
         folder = Path(owner.read_text(encoding="utf-8").strip())
         if folder.parent.is_dir() and not folder.exists():
             shutil.rmtree(owner.parent, ignore_errors=True)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StackError(
-            f"cannot read {path}: it is not what the stack wrote",
-            code="damaged_folder",
-            hint="start afresh with --reset",
-        ) from error
-    return dict(value)
-
-
-def _write_private(path: Path, value: dict[str, Any]) -> None:
-    """Write a file that only its owner can read, all of it or nothing."""
-    staged = path.with_name(f".{path.name}.new")
-    staged.unlink(missing_ok=True)
-    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-    staged.replace(path)

@@ -11,7 +11,6 @@ from pathlib import Path
 from spaces_sdk.install.package_files import supabase_dir
 from spaces_sdk.local.deno import DenoProgram
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import StackSecrets
 from spaces_sdk.local.functions.folder import FunctionsFolder
 from spaces_sdk.local.functions.settings import FunctionSettings
 from spaces_sdk.local.gateway.keys import Role, legacy_key
@@ -20,6 +19,7 @@ from spaces_sdk.local.ports import HOST
 from spaces_sdk.local.postgres import SUPERUSER, PostgresCluster
 from spaces_sdk.local.process import ManagedProcess
 from spaces_sdk.local.readiness import wait_until_ready
+from spaces_sdk.local.records import StackSecrets
 from spaces_sdk.local.settings import StackSettings
 
 PARTS = ("postgres", "lite", "realtime", "gateway")

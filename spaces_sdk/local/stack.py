@@ -18,7 +18,7 @@ from spaces_sdk.install.errors import DatabaseError
 from spaces_sdk.install.migrate import migrate
 from spaces_sdk.local.bootstrap import bootstrap
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import StackFolder, StackSecrets, StackState
+from spaces_sdk.local.folder import StackFolder
 from spaces_sdk.local.gateway.keys import Role, legacy_key
 from spaces_sdk.local.parts import (
     PARTS,
@@ -35,6 +35,7 @@ from spaces_sdk.local.postgres import PostgresCluster, temporary_folder
 from spaces_sdk.local.postgres_binaries import find_binaries
 from spaces_sdk.local.process import ManagedProcess
 from spaces_sdk.local.readiness import wait_until_ready
+from spaces_sdk.local.records import StackSecrets, StackState
 from spaces_sdk.local.scheduler import run_schedule
 from spaces_sdk.local.settings import StackSettings, say_nothing
 from spaces_sdk.local.supervisor import Supervisor, cancel_and_wait, run_together

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from spaces_sdk.local.errors import StackError
-from spaces_sdk.local.folder import ProcessMark, StackFolder
+from spaces_sdk.local.folder import StackFolder
+from spaces_sdk.local.lock import ProcessMark
 from spaces_sdk.local.paths import runs_as_root, unprivileged_can_reach
 from spaces_sdk.local.ports import ReservedPort, free_port
 from spaces_sdk.local.process import ManagedProcess

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from spaces_sdk.local.folder import ProcessMark
+from spaces_sdk.local.lock import ProcessMark
 from spaces_sdk.local.postgres import temporary_folder
 from tests.support.eventually import PATIENCE_S, eventually
 
